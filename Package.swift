@@ -1,0 +1,119 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+// Warnings are errors in CI; a newcomer's newer compiler should not stop them from building.
+let strict: [SwiftSetting] =
+    ProcessInfo.processInfo.environment["CI"] == nil ? [] : [.unsafeFlags(["-warnings-as-errors"])]
+
+func domain(_ service: String) -> Target {
+    .target(name: "\(service.capitalized)Domain", path: "Services/\(service)/Domain", swiftSettings: strict)
+}
+
+func service(_ service: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(
+        name: "\(service.capitalized)Service", dependencies: dependencies, path: "Services/\(service)/Service",
+        resources: resources, swiftSettings: strict)
+}
+
+func main(_ service: String) -> Target {
+    .executableTarget(
+        name: service,
+        dependencies: [
+            .byName(name: "\(service.capitalized)Service"), "ServiceKit",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        path: "Services/\(service)/Main", swiftSettings: strict)
+}
+
+func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: strict)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+
+let package = Package(
+    name: "tech-heroes",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "gateway", targets: ["gateway"]),
+        .executable(name: "accounts", targets: ["accounts"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        // Without its default traits: no full Foundation in a service (memory, start-up), and settings are read by ServiceKit.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibpq", path: "Shared/CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "Shared/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        shared("Postgres", ["CLibpq", logging, metrics, lifecycle]),
+        shared("Redis", ["CHiredis", logging, metrics, lifecycle, nioSSL] + nio),
+        shared("Identity", [crypto]),
+        shared(
+            "ServiceKit",
+            [
+                "Identity", "Postgres", "Redis", hummingbird, httpTypes, logging, metrics, lifecycle, configuration,
+                httpClient,
+            ] + nio),
+        shared("TestKit", ["Postgres", "Redis", "Identity", httpClient, logging] + nio),
+
+        service("gateway", ["Identity", "Redis", "ServiceKit", nioHTTP1, logging, metrics, lifecycle] + nio),
+        main("gateway"),
+
+        domain("accounts"),
+        service(
+            "accounts",
+            [
+                "AccountsDomain", "COpenSSL", "Identity", "Postgres", "Redis", "ServiceKit", hummingbird, httpClient,
+                crypto, logging, metrics, lifecycle,
+                .product(name: "Mustache", package: "swift-mustache"),
+            ]),
+        main("accounts"),
+
+        .executableTarget(
+            name: "bench",
+            dependencies: ["Postgres", "Redis", "Identity", "TestKit", "AccountsService", nioHTTP1] + nio,
+            path: "Benchmarks/bench", swiftSettings: strict),
+
+        tests("Postgres", ["Postgres", "TestKit"]),
+        tests("Redis", ["Redis", "TestKit"]),
+        tests("Identity", ["Identity"]),
+        tests("ServiceKit", ["ServiceKit", "TestKit"]),
+        tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
+        tests("AccountsDomain", ["AccountsDomain"]),
+        tests("AccountsService", ["AccountsService", "TestKit"]),
+        tests("EndToEnd", ["TestKit"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

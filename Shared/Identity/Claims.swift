@@ -1,0 +1,109 @@
+import Crypto
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Who a request comes from, as the gateway (or another service of ours) vouches for it.
+public enum Claims: Sendable, Hashable {
+    /// No token, or one that stands for nobody.
+    case anonymous
+    /// A live token's owner.
+    case user(User)
+    /// A token was given, but neither Redis nor accounts could say whose it is. Whoever needs to know answers 503.
+    case unverifiable
+    /// One of our own processes, by name.
+    case service(String)
+
+    /// The signed-in user of a request.
+    public struct User: Sendable, Hashable {
+        public var id: UUID
+        public var flags: UserFlags
+        public var tokenID: Int64
+
+        public init(id: UUID, flags: UserFlags, tokenID: Int64) {
+            self.id = id
+            self.flags = flags
+            self.tokenID = tokenID
+        }
+    }
+
+    /// The field that carries signed claims from process to process. The gateway removes it from what clients send.
+    public static let headerName = "x-techheroes-identity"
+}
+
+/// Signs and checks claims. A signature holds for a minute, for one method and one path (with its query), so that a
+/// captured field can't be used for anything else.
+public struct IdentitySeal: Sendable {
+    /// Seconds for which a signature is honoured.
+    public static let lifetime: Int64 = 60
+
+    private let key: SymmetricKey
+
+    public init(_ secret: SecretKey) {
+        self.key = secret.derived(.identity)
+    }
+
+    /// The value of ``Claims/headerName`` for a request.
+    ///
+    /// - Parameters:
+    ///   - path: the request target as it will be sent, query included.
+    ///   - now: Unix time in seconds.
+    public func sign(_ claims: Claims, method: String, path: String, now: Int64) -> String {
+        let payload = "\(now + Self.lifetime).\(claims.payload)"
+        let code = HMAC<SHA256>.authenticationCode(for: signed(payload, method, path), using: key)
+        return payload + "." + String(decoding: Hex.encode(Array(code)), as: UTF8.self)
+    }
+
+    /// The claims of a field that ``sign(_:method:path:now:)`` made for this very request, or nil.
+    public func verify(_ field: String, method: String, path: String, now: Int64) -> Claims? {
+        guard let dot = field.utf8.lastIndex(of: UInt8(ascii: ".")),
+            let code = Hex.decode(field[field.index(after: dot)...].utf8)
+        else { return nil }
+        let payload = String(field[..<dot])
+        // Compares in constant time.
+        guard HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: signed(payload, method, path), using: key),
+            let firstDot = payload.firstIndex(of: "."), let expires = Int64(payload[..<firstDot]),
+            expires >= now, expires <= now + 2 * Self.lifetime
+        else { return nil }
+        return Claims(payload: payload[payload.index(after: firstDot)...])
+    }
+
+    private func signed(_ payload: String, _ method: String, _ path: String) -> Data {
+        var bytes = Data()
+        bytes.reserveCapacity(payload.utf8.count + method.utf8.count + path.utf8.count + 2)
+        bytes.append(contentsOf: payload.utf8)
+        bytes.append(UInt8(ascii: "\n"))
+        bytes.append(contentsOf: method.utf8)
+        bytes.append(UInt8(ascii: "\n"))
+        bytes.append(contentsOf: path.utf8)
+        return bytes
+    }
+}
+
+extension Claims {
+    fileprivate var payload: String {
+        switch self {
+        case .anonymous: "a"
+        case .unverifiable: "x"
+        case .user(let user): "u.\(user.id.uuidString.lowercased()).\(user.flags.rawValue).\(user.tokenID)"
+        case .service(let name): "s.\(name)"
+        }
+    }
+
+    fileprivate init?(payload: Substring) {
+        let words = payload.split(separator: ".", omittingEmptySubsequences: false)
+        switch (words.first, words.count) {
+        case ("a", 1): self = .anonymous
+        case ("x", 1): self = .unverifiable
+        case ("s", 2): self = .service(String(words[1]))
+        case ("u", 4):
+            guard let id = UUID(uuidString: String(words[1])), let flags = UInt8(words[2]), let token = Int64(words[3])
+            else { return nil }
+            self = .user(User(id: id, flags: UserFlags(rawValue: flags), tokenID: token))
+        default: return nil
+        }
+    }
+}
