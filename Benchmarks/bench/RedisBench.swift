@@ -112,7 +112,9 @@ private final class LocalRedis {
         let port = Int.random(in: 20000..<30000)
         url = "redis://127.0.0.1:\(port)"
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]
+        process.arguments = [
+            "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning",
+        ]
         process.standardOutput = FileHandle.nullDevice
         try process.run()
     }

@@ -78,7 +78,10 @@ private final class Flag: Sendable {
     @Test func aFrozenServerTimesOutAndNoLateReplyEverAnswersAnotherCommand() async throws {
         let server = try await TestRedis.start()
         try await withClient(server.url, { $0.commandTimeout = .milliseconds(500) }) { client in
-            for key in 0..<200 { _ = try await client.send(["SET", "key:\(key)", "value:\(key)"]) }
+            let pairs = (0..<200).flatMap { ["key:\($0)", "value:\($0)"] as [any RedisArgument] }
+            try await eventually("the keys are set") {
+                try await client.send(RedisCommand(["MSET"] + pairs)) == .simple("OK")
+            }
             let load = Load()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<32 { group.addTask { await load.run(client, from: task) } }
@@ -129,7 +132,10 @@ private final class Flag: Sendable {
         try await server.stop()
     }
 
-    @Test(arguments: ["HTTP/1.1 400 Bad Request\r\n\r\n", "\0\0\0", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"])
+    @Test(arguments: [
+        "HTTP/1.1 400 Bad Request\r\n\r\n", "\0\0\0",
+        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+    ])
     func aServerThatIsNoRedisNeverCountsAsConnected(_ greeting: String) async throws {
         let server = try await FakeServer.start { _ in greeting }
         try await withClient(server.url) { client in

@@ -76,7 +76,8 @@ import Testing
         let server = try await TestRedis.shared()
         try await withClient(server.url) { client in
             let reply = try await client.eval(
-                "return {KEYS[1], ARGV[1], 3, {false, redis.error_reply('BAD thing')}}", keys: ["k\0"], arguments: ["%s"])
+                "return {KEYS[1], ARGV[1], 3, {false, redis.error_reply('BAD thing')}}", keys: ["k\0"],
+                arguments: ["%s"])
             #expect(
                 reply
                     == .array([
@@ -135,7 +136,8 @@ import Testing
         try await withClient(server.url, { $0.maxInFlight = 100 }) { client in
             _ = try await client.send(["PING"])
             let results = try await client.eventLoop.flatSubmit {
-                EventLoopFuture.whenAllComplete((0..<150).map { client.sendOnLoop(["ECHO", $0]) }, on: client.eventLoop)
+                EventLoopFuture.whenAllComplete(
+                    (0..<150).map { client.sendOnLoop(["ECHO", $0]) }, on: client.eventLoop)
             }.get()
             let answered = results.compactMap { try? $0.get().string }
             #expect(answered == (0..<100).map(String.init))

@@ -14,15 +14,19 @@ import Testing
     }
 
     @Test func textBytesAndNumbersMix() {
-        let command: RedisCommand = ["X", [1, 2] as [UInt8], ByteBuffer(string: "b"), -7, Int64.min, "abc".dropFirst()]
+        let command: RedisCommand = [
+            "X", [1, 2] as [UInt8], ByteBuffer(string: "b"), -7, Int64.min, "abc".dropFirst(),
+        ]
         #expect(
             text(command)
-                == "*6\r\n$1\r\nX\r\n$2\r\n\u{1}\u{2}\r\n$1\r\nb\r\n$2\r\n-7\r\n$20\r\n-9223372036854775808\r\n$2\r\nbc\r\n")
+                == "*6\r\n$1\r\nX\r\n$2\r\n\u{1}\u{2}\r\n$1\r\nb\r\n$2\r\n-7\r\n$20\r\n-9223372036854775808\r\n$2\r\nbc\r\n"
+        )
     }
 
     @Test func aCommandWithManyLargeArgumentsIsWhole() {
         let large = [UInt8](repeating: 7, count: 3_000_000)
-        let command = RedisCommand(["MSET"] + (0..<1000).flatMap { ["k\($0)", $0] as [any RedisArgument] } + ["l", large])
+        let command = RedisCommand(
+            ["MSET"] + (0..<1000).flatMap { ["k\($0)", $0] as [any RedisArgument] } + ["l", large])
         #expect(command.wire.count > 3_000_000)
         #expect(command.wire.suffix(3_000_002).dropLast(2).allSatisfy { $0 == 7 })
     }
@@ -42,18 +46,21 @@ import Testing
 @Suite struct RedisConfigurationTests {
     @Test func urlsAreReadAsRedisCliReadsThem() throws {
         let plain = try RedisConfiguration(url: "redis://h")
-        #expect(plain.host == "h" && plain.port == 6379 && plain.database == 0 && plain.password == nil && plain.tls == nil)
+        #expect(
+            plain.host == "h" && plain.port == 6379 && plain.database == 0 && plain.password == nil && plain.tls == nil)
         let full = try RedisConfiguration(url: "rediss://us%40er:p%3A%2Fss:x@example.org:7000/5")
         #expect(full.host == "example.org" && full.port == 7000 && full.database == 5)
         #expect(full.username == "us@er" && full.password == "p:/ss:x" && full.tls != nil)
         let password = try RedisConfiguration(url: "redis://:secret@[::1]:1/")
-        #expect(password.host == "::1" && password.port == 1 && password.username == nil && password.password == "secret")
+        #expect(
+            password.host == "::1" && password.port == 1 && password.username == nil && password.password == "secret")
         #expect(try RedisConfiguration(url: "redis://secret@h").password == "secret")
     }
 
     @Test(arguments: [
         ("http://h", RedisConfigurationError.badScheme), ("redis://", .badHost), ("redis://:1", .badHost),
-        ("redis://h:0", .badPort), ("redis://h:70000", .badPort), ("redis://h:x", .badPort), ("redis://h/x", .badDatabase),
+        ("redis://h:0", .badPort), ("redis://h:70000", .badPort), ("redis://h:x", .badPort),
+        ("redis://h/x", .badDatabase),
         ("redis://h/-1", .badDatabase), ("redis://%zz@h", .badPercentEncoding), ("redis://%4", .badPercentEncoding),
         ("redis://[::1", .badHost), ("redis://[::1]x", .badPort),
     ])
@@ -65,7 +72,9 @@ import Testing
         let configuration = try RedisConfiguration(url: "redis://u:hunter2@h:1/2")
         var dumped = ""
         dump([configuration], to: &dumped)
-        for text in ["\(configuration)", String(reflecting: configuration), "\(Optional(configuration) as Any)", dumped] {
+        for text in [
+            "\(configuration)", String(reflecting: configuration), "\(Optional(configuration) as Any)", dumped,
+        ] {
             #expect(!text.contains("hunter2"))
         }
     }

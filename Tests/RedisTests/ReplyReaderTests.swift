@@ -44,7 +44,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "HTTP/1.1 400 Bad Request\r\n\r\n", "\0\0\0\0\r\n", ":abc\r\n", ":99999999999999999999\r\n", "$-7\r\n", "*-5\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n", "\0\0\0\0\r\n", ":abc\r\n", ":99999999999999999999\r\n", "$-7\r\n",
+        "*-5\r\n",
         "$99999999999999999999999\r\n", "*99999999999\r\n", "%1\r\n", "\u{16}\u{3}\u{1}",
     ])
     func garbageIsAnErrorAndNoTrap(_ text: String) {

@@ -9,7 +9,10 @@ import Testing
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-var loop: any EventLoop { MultiThreadedEventLoopGroup.singleton.next() }
+/// More loops than cores: one test's busy loop must not make another's commands late.
+private let loops = MultiThreadedEventLoopGroup(numberOfThreads: 16)
+
+var loop: any EventLoop { loops.next() }
 
 /// Runs a service for as long as the body does, and sees that it ends when told.
 func running<Result: Sendable>(_ service: some Service, _ body: () async throws -> Result) async throws -> Result {
