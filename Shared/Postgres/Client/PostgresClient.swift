@@ -1,0 +1,110 @@
+import Logging
+public import ServiceLifecycle
+
+/// A database, as one process uses it: reads share few pipelined connections, a lone write, a transaction or a session
+/// has one to itself for its time. It connects again by itself when the server comes back.
+///
+/// Every call throws ``PostgresError``. When the calling task is cancelled, a waiting statement is withdrawn and a
+/// running one is cancelled on the server; the call then throws code `cancelled`.
+public final class PostgresClient: Service {
+    let configuration: PostgresConfiguration
+    let mailbox = Mailbox()
+    private let logger: Logger
+
+    /// Connects to nothing before ``run()``.
+    public init(_ configuration: PostgresConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        let mailbox = mailbox
+        let started = DetachedThread.start("postgres") {
+            guard let reactor = Reactor(configuration, mailbox, logger) else {
+                logger.error("no epoll for Postgres")
+                return Self.refuse(mailbox)
+            }
+            reactor.run()
+        }
+        if !started { Self.refuse(mailbox) }
+    }
+
+    deinit {
+        mailbox.put(.abort(nil))
+    }
+
+    /// Holds the connections until graceful shutdown, then lets what is under way finish and closes; when its task is
+    /// cancelled it closes at once.
+    public func run() async throws {
+        mailbox.put(.start)
+        try? await gracefulShutdown()
+        let isCancelled = Task.isCancelled
+        await withUnsafeContinuation { continuation in
+            if !mailbox.put(isCancelled ? .abort(continuation) : .drain(continuation)) { continuation.resume() }
+        }
+    }
+
+    /// Runs a client for as long as `body` runs: for commands.
+    public static func with<Result>(
+        _ configuration: PostgresConfiguration, logger: Logger, _ body: (PostgresClient) async throws -> Result
+    ) async throws -> Result {
+        let client = PostgresClient(configuration, logger: logger)
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await client.run() }
+            defer { group.cancelAll() }
+            return try await body(client)
+        }
+    }
+
+    /// Runs one read outside any transaction. It shares a connection with others and may be sent again when that is
+    /// lost, so the server refuses it (25006) if it writes, and it must not touch the session's state.
+    public func read(_ sql: SQL) async throws -> PostgresRows {
+        try await submit(Request(sql)) { .read($0) }
+    }
+
+    /// Runs one statement in a transaction of its own. It is never sent twice: when the connection is lost after that,
+    /// the error is `outcomeUnknown`.
+    @discardableResult
+    public func execute(_ sql: SQL) async throws -> PostgresRows {
+        try await submit(Request(sql)) { .write($0) }
+    }
+
+    /// Puts a request into the mailbox and waits for its answer.
+    func submit(
+        _ request: Request, isCancellable: Bool = true, _ message: (Request) -> Message
+    ) async throws -> PostgresRows {
+        if let fault = request.sql.fault { throw fault }
+        guard isCancellable else {
+            return try await withUnsafeThrowingContinuation { put(request, $0, message) }
+        }
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { put(request, $0, message) }
+        } onCancel: {
+            mailbox.put(.cancel(request))
+        }
+    }
+
+    private func put(_ request: Request, _ continuation: Request.Continuation, _ message: (Request) -> Message) {
+        request.continuation = continuation
+        if !mailbox.put(message(request)) { request.fail(PostgresError(.closed, "the client has been shut down")) }
+    }
+
+    private static func refuse(_ mailbox: Mailbox) {
+        for message in mailbox.shut() {
+            switch message {
+            case .read(let request), .write(let request), .statement(_, let request), .finish(_, _, let request):
+                request.fail(PostgresError(.closed, "the client could not start"))
+            case .copy(_, let chunk): chunk.fail(PostgresError(.closed, "the client could not start"))
+            case .drain(let continuation): continuation.resume()
+            case .abort(let continuation): continuation?.resume()
+            case .start, .cancel, .connected, .cancelRequestFinished: break
+            }
+        }
+    }
+}
+
+extension SQL {
+    /// Why it can't be sent at all.
+    var fault: PostgresError? {
+        if let fault = values.fault { return fault }
+        // libpq takes the text as a C string: a NUL would cut the statement short.
+        return text.utf8.contains(0) ? PostgresError(.encoding, "a statement with a NUL in it") : nil
+    }
+}

@@ -1,0 +1,83 @@
+import CLibpq
+import Glibc
+import Synchronization
+
+/// How other threads talk to the reactor: a list under a lock and an eventfd that wakes it. A burst of messages costs
+/// one wake-up, and none while the reactor is at work anyway.
+final class Mailbox: Sendable {
+    private struct State {
+        var messages: [Message] = []
+        var isAsleep = false
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    /// Readable when there is something in the box and the reactor sleeps.
+    let wakeup: Int32
+
+    init() {
+        wakeup = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    }
+
+    deinit {
+        if wakeup >= 0 { close(wakeup) }
+    }
+
+    /// - Returns: false when the reactor has ended; the message was not taken.
+    @discardableResult
+    func put(_ message: Message) -> Bool {
+        let (taken, wakes) = state.withLock { state in
+            guard !state.isClosed else { return (false, false) }
+            state.messages.append(message)
+            defer { state.isAsleep = false }
+            return (true, state.isAsleep)
+        }
+        if wakes { eventfd_write(wakeup, 1) }
+        return taken
+    }
+
+    /// Takes all messages into `messages`, which must be empty. When there are none, the next ``put(_:)`` will wake.
+    func take(into messages: inout [Message]) {
+        state.withLock { state in
+            if state.messages.isEmpty {
+                state.isAsleep = true
+            } else {
+                swap(&state.messages, &messages)
+            }
+        }
+    }
+
+    /// Nothing more is taken; what is left comes back.
+    func shut() -> [Message] {
+        state.withLock { state in
+            state.isClosed = true
+            defer { state.messages = [] }
+            return state.messages
+        }
+    }
+
+    func clearWakeup() {
+        var count: eventfd_t = 0
+        eventfd_read(wakeup, &count)
+    }
+}
+
+/// What the reactor can be told.
+enum Message: Sendable {
+    /// Connections may be opened from now on.
+    case start
+    case read(Request)
+    case write(Request)
+    /// A statement of a transaction or session.
+    case statement(Lease, Request)
+    /// The last one of a lease: COMMIT, ROLLBACK, or the clean-up of a session.
+    case finish(Lease, Lease.Ending, Request)
+    case cancel(Request)
+    case copy(Lease, CopyChunk)
+    case connected(ConnectAttempt.Outcome)
+    case cancelRequestFinished(connection: Int)
+    /// Refuse new work, let what is under way finish, close.
+    case drain(UnsafeContinuation<Void, Never>)
+    /// Close at once.
+    case abort(UnsafeContinuation<Void, Never>?)
+}

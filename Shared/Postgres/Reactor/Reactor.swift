@@ -1,0 +1,222 @@
+import CLibpq
+import Glibc
+import Logging
+
+/// The one thread that makes every call on every connection of a client. It sleeps in epoll until a socket has
+/// something or the mailbox wakes it. Nothing in this class is touched by another thread.
+final class Reactor {
+    enum Waiter {
+        case write(Request)
+        case lease(Lease, Request)
+
+        var request: Request {
+            switch self {
+            case .write(let request), .lease(_, let request): request
+            }
+        }
+    }
+
+    let configuration: PostgresConfiguration
+    let mailbox: Mailbox
+    let logger: Logger
+    let scratch = ParameterScratch()
+    let patience: UInt64
+    let acquireTimeout: UInt64
+    var metrics: PostgresMetrics
+
+    private let epoll: Int32
+    private var messages: [Message] = []
+    private var events = [epoll_event](repeating: epoll_event(), count: 64)
+    /// Monotonic nanoseconds, read once a turn.
+    var now: UInt64 = 0
+    private var lastTick: UInt64 = 0
+
+    var connections: [Int: ServerConnection] = [:]
+    var lastID = 0
+    var shared: [ServerConnection] = []
+    /// Exclusive connections with nothing to do; the one used last is taken first, so the others may age away.
+    var idle: [ServerConnection] = []
+    var exclusiveCount = 0
+    var reads = FIFO<Request>()
+    var waiters = FIFO<Waiter>()
+
+    var isStarted = false
+    var connecting: [ServerConnection.Role: Int] = [:]
+    var connectFailures = 0
+    var nextConnect: UInt64 = 0
+    var lastConnectError: PostgresError?
+
+    private var drained: [UnsafeContinuation<Void, Never>] = []
+    var isDraining = false
+    private var drainDeadline: UInt64 = 0
+    private var isEnded = false
+
+    init?(_ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger) {
+        self.configuration = configuration
+        self.mailbox = mailbox
+        self.logger = logger
+        self.metrics = PostgresMetrics(configuration.applicationName)
+        // The server's own timeout comes first; a second later nobody is there to keep it.
+        self.patience = configuration.statementTimeout.nanoseconds + 1_000_000_000
+        self.acquireTimeout = configuration.acquireTimeout.nanoseconds
+        self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else { return nil }
+    }
+
+    deinit {
+        if epoll >= 0 { close(epoll) }
+    }
+
+    func run() {
+        while !isEnded {
+            let count = epoll_wait(epoll, &events, Int32(events.count), timeout)
+            now = Self.clock()
+            for event in events.prefix(Int(max(count, 0))) {
+                if event.data.u64 == 0 {
+                    mailbox.clearWakeup()
+                } else if let connection = connections[Int(event.data.u64)] {
+                    ready(connection, event.events)
+                }
+            }
+            takeMessages()
+            turn()
+        }
+        end()
+    }
+
+    /// Everything in the box, and what arrives meanwhile, so that one batch holds it all; bounded, for the sockets' sake.
+    private func takeMessages() {
+        for _ in 0..<8 {
+            mailbox.take(into: &messages)
+            if messages.isEmpty { return }
+            for message in messages { handle(message) }
+            messages.removeAll(keepingCapacity: true)
+        }
+        mailbox.put(.start)
+    }
+
+    private func turn() {
+        sendReads()
+        serveWaiters()
+        openConnections()
+        if now &- lastTick >= 10_000_000 {
+            lastTick = now
+            expire()
+            metrics.pool(connections: connections.count, waiting: reads.count + waiters.count)
+        }
+        if isDraining, isQuiet || now >= drainDeadline { isEnded = true }
+    }
+
+    /// Milliseconds epoll may sleep: short while a deadline runs.
+    private var timeout: Int32 {
+        if isDraining || !reads.isEmpty || !waiters.isEmpty { return 10 }
+        if connections.values.contains(where: { $0.machine.isAwaitingReply || $0.interruptedAt != nil }) { return 20 }
+        if isStarted, shared.count < configuration.readConnections { return 10 }
+        return 1000
+    }
+
+    private var isQuiet: Bool {
+        reads.isEmpty && waiters.isEmpty
+            && connections.values.allSatisfy { $0.lease == nil && !$0.machine.isAwaitingReply }
+    }
+
+    private func handle(_ message: Message) {
+        switch message {
+        case .start: isStarted = true
+        case .read(let request): acceptRead(request)
+        case .write(let request): acceptWrite(request)
+        case .statement(let lease, let request): accept(request, of: lease)
+        case .finish(let lease, let ending, let request): finish(lease, ending, request)
+        case .cancel(let request): cancel(request)
+        case .copy(let lease, let chunk): copy(chunk, lease)
+        case .connected(let outcome): connected(outcome)
+        case .cancelRequestFinished(let id): cancelRequestFinished(id)
+        case .drain(let continuation):
+            drained.append(continuation)
+            isDraining = true
+            drainDeadline = now + patience + acquireTimeout
+        case .abort(let continuation):
+            if let continuation { drained.append(continuation) }
+            isEnded = true
+        }
+    }
+
+    private func end() {
+        let closed = PostgresError(.closed, "the client has been shut down")
+        for connection in Array(connections.values) { lose(connection, nil) }
+        isDraining = true
+        for message in mailbox.shut() {
+            switch message {
+            case .read(let request), .write(let request), .statement(_, let request), .finish(_, _, let request):
+                request.fail(closed)
+            case .copy(_, let chunk): chunk.fail(closed)
+            case .connected(let outcome):
+                if case .success(let handle) = outcome.result { PQfinish(handle.pg) }
+            case .drain(let continuation): drained.append(continuation)
+            case .abort(let continuation): if let continuation { drained.append(continuation) }
+            case .start, .cancel, .cancelRequestFinished: break
+            }
+        }
+        while let request = reads.popFirst() { request.fail(closed) }
+        while let waiter = waiters.popFirst() { waiter.request.fail(closed) }
+        metrics.pool(connections: 0, waiting: 0)
+        for continuation in drained { continuation.resume() }
+    }
+
+    static func clock() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    // MARK: Sockets
+
+    @discardableResult
+    private func watch(_ socket: Int32, _ interest: UInt32, _ id: Int, _ operation: Int32) -> Bool {
+        var event = epoll_event()
+        event.events = interest
+        event.data.u64 = UInt64(id)
+        return epoll_ctl(epoll, operation, socket, &event) == 0
+    }
+
+    func register(_ connection: ServerConnection) -> Bool {
+        watch(connection.socket, EPOLLIN.rawValue, connection.id, EPOLL_CTL_ADD)
+    }
+
+    /// Before PQfinish: a closed descriptor's number may be another's the next moment.
+    func unregister(_ connection: ServerConnection) {
+        watch(connection.socket, 0, connection.id, EPOLL_CTL_DEL)
+    }
+
+    /// Sends what libpq holds; the socket is watched for writing while something is left.
+    func flush(_ connection: ServerConnection) {
+        guard !connection.isLost else { return }
+        guard let isPending = connection.flush() else { return lose(connection, nil) }
+        if isPending != connection.isWatchingWrites {
+            connection.isWatchingWrites = isPending
+            let interest = isPending ? EPOLLIN.rawValue | EPOLLOUT.rawValue : EPOLLIN.rawValue
+            watch(connection.socket, interest, connection.id, EPOLL_CTL_MOD)
+        }
+        if !isPending, let chunk = connection.chunkBeingFlushed {
+            connection.chunkBeingFlushed = nil
+            chunk.accepted()
+        }
+    }
+
+    private func ready(_ connection: ServerConnection, _ events: UInt32) {
+        connection.lastProgress = now
+        if connection.isWatchingWrites { flush(connection) }
+        guard !connection.isLost else { return }
+        var cause: ServerFailure?
+        let isAlive = connection.receive(cause: &cause) { act($0, connection) }
+        if connection.isLost { return }
+        if case .session = connection.lease?.kind { notify(connection) }
+        guard isAlive else { return lose(connection, cause) }
+        if connection.isWatchingWrites { flush(connection) }
+        if connection.role == .exclusive, connection.isReadyForWork { proceed(connection) }
+    }
+
+    private func notify(_ connection: ServerConnection) {
+        connection.takeNotifications { notification in connection.lease?.notifications?.yield(notification) }
+    }
+}
