@@ -19,6 +19,8 @@ CREATE TABLE accounts.users (
     password_hash       text NOT NULL,
     -- Goes up in the transaction of every change of what a token's copy says of its user.
     token_version       bigint NOT NULL DEFAULT 1,
+    -- Goes up with every change of the public block, so that whoever keeps a copy never replaces a newer one.
+    version             bigint NOT NULL DEFAULT 1,
     created             timestamptz NOT NULL,
     updated             timestamptz NOT NULL,
     CONSTRAINT users_email_unique UNIQUE (email),
