@@ -115,7 +115,8 @@ let package = Package(
         tests("Identity", ["Identity"]),
         tests(
             "ServiceKit",
-            ["ServiceKit", "TestKit", "Identity", hummingbird, httpTypes, logging, metrics, lifecycle, httpClient] + nio),
+            ["ServiceKit", "TestKit", "Identity", hummingbird, httpTypes, logging, metrics, lifecycle, httpClient] + nio
+        ),
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("AccountsService", ["AccountsService", "TestKit"]),
