@@ -20,8 +20,9 @@ help:
 run up down status logs:
 	@CONFIGURATION=$(CONFIGURATION) scripts/stack $@
 
+staff: export EMAIL := $(EMAIL)
 staff:
-	@CONFIGURATION=$(CONFIGURATION) scripts/stack staff "$(EMAIL)"
+	@CONFIGURATION=$(CONFIGURATION) scripts/stack staff "$$EMAIL"
 
 test:
 	@scripts/install-dependencies
