@@ -81,8 +81,10 @@ final class RedisLink: @unchecked Sendable {
             switch self.waiting.timerFired(due: due, now: .now()) {
             case .disarm: break
             case .rearm(let next): self.armWaitingTimer(at: next)
-            // All that wait have waited about as long: there is no server.
-            case .expired: self.refuseWaiting(.unavailable)
+            case .expired:
+                // One has waited its whole time: there is no server, and nobody else needs to find out that way.
+                self.machine.windowClosed()
+                self.refuseWaiting(.unavailable)
             }
         }
     }
