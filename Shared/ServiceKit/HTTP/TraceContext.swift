@@ -6,7 +6,7 @@ public struct TraceContext: Sendable, Hashable {
     private let high: UInt64
     private let low: UInt64
     /// This process's own step of the trace.
-    private let span: UInt64
+    private var span: UInt64
     private let flags: UInt8
 
     /// A trace of its own, for work that no request caused.
@@ -26,10 +26,8 @@ public struct TraceContext: Sendable, Hashable {
             return
         }
         var generator = SystemRandomNumberGenerator()
-        self.high = parent.high
-        self.low = parent.low
-        self.span = generator.next() | 1
-        self.flags = parent.flags
+        self = parent
+        span = generator.next() | 1
     }
 
     private init?(parsing field: String) {

@@ -1,3 +1,5 @@
+import Postgres
+
 /// Reads the members of an object and remembers every one that breaks its rules, so that a client hears of all at once.
 ///
 /// Each reader gives nil for a member that is missing or bad, having noted why; ``finish(_:)`` throws what was noted or
@@ -81,8 +83,8 @@ public struct Fields: Sendable {
         read(name, ifNull: .fault) { try Rules.url($0, maximumLength) }.value
     }
 
-    /// An instant in RFC 3339 that must be there, in microseconds since the Unix epoch.
-    public mutating func instant(_ name: String) -> Int64? {
+    /// An instant in RFC 3339 that must be there.
+    public mutating func instant(_ name: String) -> Timestamp? {
         read(name, ifNull: .fault) { try Rules.instant($0) }.value
     }
 
@@ -91,14 +93,14 @@ public struct Fields: Sendable {
     /// - Parameters:
     ///   - message: what to say when `parse` gives nil.
     ///   - parse: makes the value; a ``FieldError`` that it throws says more than nil does.
-    public mutating func parsed<Value>(
+    public mutating func parsed<Value: Sendable>(
         _ name: String, _ message: String = "This is not valid.", _ parse: (String) throws -> Value?
     ) -> Value? {
         read(name, ifNull: .fault) { try Rules.parsed($0, message, parse) }.value
     }
 
     /// A member of any JSON type that must be there.
-    public mutating func value<Value>(_ name: String, _ parse: (JSONValue) throws -> Value) -> Value? {
+    public mutating func value<Value: Sendable>(_ name: String, _ parse: (JSONValue) throws -> Value) -> Value? {
         read(name, ifNull: .fault, parse).value
     }
 
@@ -142,13 +144,13 @@ public struct Fields: Sendable {
         change(name, nullable) { try Rules.url($0, maximumLength) }
     }
 
-    /// A change to an instant, in microseconds since the Unix epoch.
-    public mutating func changedInstant(_ name: String, nullable: Bool = false) -> Change<Int64> {
+    /// A change to an instant in RFC 3339.
+    public mutating func changedInstant(_ name: String, nullable: Bool = false) -> Change<Timestamp> {
         change(name, nullable) { try Rules.instant($0) }
     }
 
     /// A change to a text that must mean something to `parse`.
-    public mutating func changed<Value>(
+    public mutating func changed<Value: Sendable>(
         _ name: String, _ message: String = "This is not valid.", nullable: Bool = false,
         _ parse: (String) throws -> Value?
     ) -> Change<Value> {
@@ -159,14 +161,14 @@ public struct Fields: Sendable {
 
     private enum NullRule { case fault, clears }
 
-    private mutating func change<Value>(
+    private mutating func change<Value: Sendable>(
         _ name: String, _ nullable: Bool, _ parse: (JSONValue) throws -> Value
     ) -> Change<Value> {
         // A bad member counts as unchanged; `finish` will not let it pass.
         contains(name) ? read(name, ifNull: nullable ? .clears : .fault, parse) : .unchanged
     }
 
-    private mutating func read<Value>(
+    private mutating func read<Value: Sendable>(
         _ name: String, ifNull rule: NullRule, _ parse: (JSONValue) throws -> Value
     ) -> Change<Value> {
         switch members[name] {

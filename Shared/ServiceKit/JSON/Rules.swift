@@ -1,3 +1,5 @@
+import Postgres
+
 /// What makes one JSON value a good one. The readers of ``Fields`` and of ``Query`` share these.
 enum Rules {
     static func string(
@@ -50,9 +52,9 @@ enum Rules {
         return text
     }
 
-    static func instant(_ value: JSONValue) throws(FieldError) -> Int64 {
+    static func instant(_ value: JSONValue) throws(FieldError) -> Timestamp {
         let text = try string(value)
-        guard let instant = RFC3339.microseconds(text) else {
+        guard let instant = Timestamp(rfc3339: text) else {
             throw FieldError("This must be a date and time with an offset, such as 2016-11-16T15:56:56Z.")
         }
         return instant
