@@ -2,6 +2,14 @@ import NIOCore
 import NIOHTTP1
 import ServiceKit
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// Answers, the gateway's own among them, and what comes after one.
 extension ClientConnection {
     /// Answers with a problem, or breaks off if another answer has already begun.

@@ -46,7 +46,7 @@ extension ClientConnection {
         }
         bytes.writeStaticString("\r\nx-request-id: ")
         bytes.writeString(requestID)
-        RequestIDs.writeTraceContext(of: shape, head.headers, &lane.random, into: &bytes)
+        trace.writeFields(head.headers, &lane.random, into: &bytes)
         bytes.writeStaticString("\r\nx-techheroes-identity: ")
         bytes.writeString(lane.seal.sign(claims, method: method, path: shape.target.text, now: lane.unixTime))
         bytes.writeStaticString("\r\n\r\n")

@@ -42,6 +42,7 @@ final class ClientConnection: ChannelInboundHandler {
     var token: Token?
     var claims = Claims.anonymous
     var requestID = ""
+    var trace = RequestTrace()
     var began = NIODeadline.uptimeNanoseconds(0)
     var requestBytes = 0
     var requestEnded = false
@@ -168,6 +169,7 @@ final class ClientConnection: ChannelInboundHandler {
             self.shape = shape
             requestEnded = !shape.hasContent
             requestID = RequestIDs.id(of: shape, &lane.random)
+            trace = RequestTrace(continuing: shape.traceparent, &lane.random)
             reader?.expect(shape.body)
             route(shape)
         }

@@ -14,7 +14,8 @@ enum RequestRules {
         for byte in line {
             switch byte {
             case UInt8(ascii: " "): spaces += 1
-            case 0...0x1F, 0x7F...0xFF: return Problem(.badRequest, "The request line has characters that don't belong there.")
+            case 0...0x1F, 0x7F...0xFF: 
+                return Problem(.badRequest, "The request line has characters that don't belong there.")
             default: if spaces == 1 { targetLength += 1 }
             }
         }
@@ -78,7 +79,7 @@ enum RequestRules {
         let port = bytes.dropFirst()
         return colon == UInt8(ascii: ":") && !port.isEmpty && port.count <= 5
             && port.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
-            && (Int(String(port) ?? "") ?? 65_536) <= 65_535
+            && (Int(String(decoding: port, as: UTF8.self)) ?? 65_536) <= 65_535
     }
 }
 
@@ -232,11 +233,11 @@ extension RequestRules {
     }
 }
 
-extension StringProtocol {
-    var trimmingSpaces: SubSequence {
+extension Substring {
+    var trimmingSpaces: Substring {
         var text = self[...]
-        while let first = text.utf8.first, first == 0x20 || first == 0x09 { text.removeFirst() }
-        while let last = text.utf8.last, last == 0x20 || last == 0x09 { text.removeLast() }
+        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
         return text
     }
 }

@@ -1,76 +1,72 @@
-import Identity
 import NIOCore
 import NIOPosix
 
-/// The listening socket and the lanes behind it.
-public final class GatewayServer: Sendable {
-    private let group: MultiThreadedEventLoopGroup
-    let lanes: [NIOLoopBound<Lane>]
+/// The listening socket in front of the lanes.
+struct GatewayServer: Sendable {
+    private let lanes: [NIOLoopBound<Lane>]
     private let channel: any Channel
 
-    private init(group: MultiThreadedEventLoopGroup, lanes: [NIOLoopBound<Lane>], channel: any Channel) {
-        self.group = group
-        self.lanes = lanes
-        self.channel = channel
-    }
-
     /// The port that is listened on.
-    public var port: Int { channel.localAddress?.port ?? 0 }
+    var port: Int { channel.localAddress?.port ?? 0 }
 
     /// Starts to listen.
     ///
     /// - Parameters:
     ///   - group: whose loops serve the clients.
-    ///   - upstreams: the addresses of each service, for as long as nobody says otherwise.
-    public static func start(
-        host: String, port: Int, group: MultiThreadedEventLoopGroup, limits: GatewayLimits, secret: SecretKey,
-        publicScheme: String, upstreams: [ServiceName: [UpstreamAddress]]
+    ///   - lanes: one for each of these loops.
+    static func listen(
+        host: String, port: Int, group: MultiThreadedEventLoopGroup, lanes: [NIOLoopBound<Lane>]
     ) async throws -> GatewayServer {
-        let seal = IdentitySeal(secret)
-        let loops = Array(group.makeIterator())
-        var lanes: [NIOLoopBound<Lane>] = []
-        for loop in loops {
-            let lane = try await loop.submit {
-                let lane = Lane(
-                    eventLoop: loop, limits: limits, seal: seal, publicScheme: publicScheme,
-                    maximumClients: max(1, limits.connections / loops.count), record: RequestRecord())
-                for (service, addresses) in upstreams { lane.pool(service).update(addresses) }
-                lane.startTicking()
-                return NIOLoopBound(lane, eventLoop: loop)
-            }.get()
-            lanes.append(lane)
-        }
-        let byLoop = Dictionary(uniqueKeysWithValues: zip(loops.map { ObjectIdentifier($0) }, lanes))
+        let byLoop = Dictionary(uniqueKeysWithValues: lanes.map { (ObjectIdentifier($0.eventLoop), $0) })
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // A client may end its side and wait for the answer.
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let lane = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else { throw ChannelError.eof }
-                    let client = ClientConnection(lane: lane, remoteAddress: channel.remoteAddress?.ipAddress ?? "unknown")
-                    try client.install(channel)
+                    let address = channel.remoteAddress?.ipAddress ?? "unknown"
+                    try ClientConnection(lane: lane, remoteAddress: address).install(channel)
                 }
             }
             .bind(host: host, port: port).get()
-        return GatewayServer(group: group, lanes: lanes, channel: channel)
+        return GatewayServer(lanes: lanes, channel: channel)
+    }
+
+    /// From now on each answer ends its connection; new connections are still taken.
+    func startDraining() async {
+        for bound in lanes { try? await bound.eventLoop.submit { bound.value.startDraining() }.get() }
     }
 
     /// Stops to listen, lets what is in flight finish for so long, and closes the rest.
-    public func shutDown(within time: TimeAmount) async {
+    func shutDown(within time: TimeAmount) async {
         try? await channel.close()
         await withTaskGroup(of: Void.self) { tasks in
             for bound in lanes {
-                let loop = bound.eventLoop
-                tasks.addTask {
-                    let done = loop.makePromise(of: Void.self)
-                    let timer = loop.scheduleTask(in: time) { done.succeed() }
-                    loop.execute { bound.value.drain { done.succeed() } }
-                    try? await done.futureResult.get()
-                    timer.cancel()
-                    try? await loop.submit { bound.value.stop() }.get()
-                }
+                tasks.addTask { await empty(bound, within: time) }
             }
         }
+    }
+
+    private func empty(_ bound: NIOLoopBound<Lane>, within time: TimeAmount) async {
+        let loop = bound.eventLoop
+        let done = loop.makePromise(of: Void.self)
+        // Only the first of the two counts.
+        loop.execute {
+            var isDone = false
+            let finish = {
+                guard !isDone else { return }
+                isDone = true
+                done.succeed()
+            }
+            let timer = loop.assumeIsolated().scheduleTask(in: time) { finish() }
+            bound.value.whenEmpty {
+                timer.cancel()
+                finish()
+            }
+        }
+        try? await done.futureResult.get()
+        try? await loop.submit { bound.value.stop() }.get()
     }
 }

@@ -1,11 +1,6 @@
 import Identity
 import NIOCore
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
+import ServiceKit
 
 /// Everything that one event loop owns. Nothing of it is shared with another loop, so nothing is locked.
 final class Lane {
@@ -33,6 +28,8 @@ final class Lane {
     private var spares: [ByteBuffer] = []
     private var ticking: RepeatedTask?
     private var onEmpty: (() -> Void)?
+    /// What else is due regularly.
+    var onTick: (() -> Void)?
 
     /// How often deadlines are looked at.
     static let tickInterval = TimeAmount.milliseconds(100)
@@ -49,7 +46,7 @@ final class Lane {
         self.maximumClients = maximumClients
         self.record = record
         pools = ServiceName.allCases.map { UpstreamPool(service: $0, lane: self) }
-        unixTime = Self.wallClock()
+        unixTime = WallClock.seconds
     }
 
     func pool(_ service: ServiceName) -> UpstreamPool {
@@ -63,9 +60,10 @@ final class Lane {
     // MARK: Time
 
     func startTicking() {
-        ticking = eventLoop.assumeIsolated().scheduleRepeatedTask(
-            initialDelay: Self.tickInterval, delay: Self.tickInterval
-        ) { [unowned self] _ in tick() }
+        let lane = NIOLoopBound(self, eventLoop: eventLoop)
+        ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in
+            lane.value.tick()
+        }
     }
 
     func stop() {
@@ -83,16 +81,16 @@ final class Lane {
 
     private func tick() {
         _ = readClock()
-        unixTime = Self.wallClock()
+        unixTime = WallClock.seconds
         // From the back: one that closes leaves its place to the last.
         for index in clients.indices.reversed() where index < clients.count {
             clients[index].checkDeadlines(now: now)
         }
         for pool in pools { pool.closeIdle(now: now) }
-        tokens?.tick(now: now)
+        tokens?.tick()
+        onTick?()
+        record.publish()
     }
-
-    private static func wallClock() -> Int64 { Int64(Date().timeIntervalSince1970) }
 
     // MARK: Clients
 
@@ -109,13 +107,17 @@ final class Lane {
         clients.swapAt(index, clients.count - 1)
         clients.removeLast()
         if index < clients.count { clients[index].index = index }
-        if clients.isEmpty, drainingSince != nil { onEmpty?() }
+        if clients.isEmpty { onEmpty?() }
     }
 
-    /// Each answer from now on ends its connection. `whenEmpty` is called when no client is left.
-    func drain(whenEmpty: @escaping () -> Void) {
+    /// Each answer from now on ends its connection.
+    func startDraining() {
         drainingSince = readClock()
-        if clients.isEmpty { whenEmpty() } else { onEmpty = whenEmpty }
+    }
+
+    /// Calls back once no client is left.
+    func whenEmpty(_ done: @escaping () -> Void) {
+        if clients.isEmpty { done() } else { onEmpty = done }
     }
 
     // MARK: Buffers
