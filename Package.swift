@@ -113,7 +113,10 @@ let package = Package(
         tests("Postgres", ["Postgres", "TestKit"]),
         tests("Redis", ["Redis", "TestKit"]),
         tests("Identity", ["Identity"]),
-        tests("ServiceKit", ["ServiceKit", "TestKit"]),
+        tests(
+            "ServiceKit",
+            ["ServiceKit", "TestKit", "Identity", hummingbird, httpTypes, logging, metrics, lifecycle, httpClient] + nio
+        ),
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("AccountsService", ["AccountsService", "TestKit"]),

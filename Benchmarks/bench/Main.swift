@@ -5,13 +5,21 @@ import Foundation
 enum Main {
     private static let parts: [(name: String, run: @Sendable () async throws -> Void)] = [
         (
+            "postgres",
+            {
+                try await PostgresBench.run(
+                    conninfo: setting("BENCH_DATABASE_URL") ?? "", seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 3,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5, only: setting("BENCH_ONLY"))
+            }
+        ),
+        (
             "redis",
             {
                 try await RedisBench.run(
                     url: setting("BENCH_REDIS_URL"), seconds: Double(setting("BENCH_SECONDS") ?? "") ?? 3,
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
-        )
+        ),
     ]
 
     static func main() async throws {

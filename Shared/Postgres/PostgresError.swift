@@ -57,7 +57,7 @@ public struct PostgresError: Error, Sendable {
     public var isUnavailable: Bool {
         switch code {
         case .unavailable, .poolExhausted, .timedOut, .connectionLost, .outcomeUnknown, .closed: true
-        case .server: sqlState.map { $0.hasPrefix("53") || $0.hasPrefix("57P") || $0 == "25006" } ?? false
+        case .server: sqlState.map { $0.hasPrefix("53") || $0.hasPrefix("57P") } ?? false
         default: false
         }
     }

@@ -41,7 +41,7 @@ public struct PostgresConnection: Sendable {
     public func copy(
         _ statement: SQL, _ body: @Sendable (PostgresCopyWriter) async throws -> Void
     ) async throws -> Int {
-        let begun = try await client.submit(Request(statement, kind: .simple)) { .statement(lease, $0) }
+        let begun = try await client.submit(Request(statement, kind: .copy)) { .statement(lease, $0) }
         guard begun.result.isCopyIn else { throw PostgresError(.protocolViolation, "not a COPY FROM STDIN") }
         do {
             try await body(PostgresCopyWriter(client: client, lease: lease))

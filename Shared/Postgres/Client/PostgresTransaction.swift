@@ -36,7 +36,7 @@ extension PostgresClient {
                     throw error
                 }
                 // Apart from those it collided with.
-                try await Task.sleep(for: .milliseconds(Int.random(in: 0...(5 << attempt))))
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 0...(5 << attempt))))
                 attempt += 1
             }
         }

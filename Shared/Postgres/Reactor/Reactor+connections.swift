@@ -112,14 +112,27 @@ extension Reactor {
             return isLate
         }
         waiters.removeAll { waiter in
-            let isLate = waiter.request.deadline <= now || !waiter.request.isWaiting
+            let isLate = waiter.request.deadline <= now
             if isLate {
                 late.append(waiter.request)
-                if case .lease(let lease, _) = waiter { lease.isWaiting = false }
+                if case .lease(let lease, _) = waiter {
+                    lease.isWaiting = false
+                    while let request = lease.queue.popFirst() { late.append(request) }
+                }
             }
             return isLate
         }
         for request in late { request.fail(noConnection) }
+        spillReads()
+    }
+
+    /// Slow reads hold every shared connection: those behind them go where writes go, one to a connection.
+    private func spillReads() {
+        guard shared.count == configuration.readConnections, connectFailures == 0 else { return }
+        while let request = reads.first, now &- request.queued > 50_000_000, waiters.count < configuration.maxWaiters {
+            _ = reads.popFirst()
+            waiters.append(.read(request))
+        }
     }
 
     /// Why nobody could be served within the wait.
@@ -144,7 +157,7 @@ extension Reactor {
         {
             return lose(connection, nil)
         }
-        // A server too far gone to be told to stop.
+        // A server too far gone to be told to stop: PQcancel hangs.
         if let since = connection.interruptedAt, now &- since > 2_000_000_000 { lose(connection, nil, timedOut: true) }
     }
 
@@ -157,11 +170,7 @@ extension Reactor {
             // Before its own message, it is refused when that comes; in a queue, now.
             guard request.arrival > 0 else { return }
             reads.removeAll { $0 === request }
-            waiters.removeAll { $0.request === request }
-            if let lease = request.lease {
-                lease.queue.removeAll { $0 === request }
-                lease.isWaiting = lease.isWaiting && lease.connection == nil && !lease.queue.isEmpty
-            }
+            withdraw(request)
             return request.fail(PostgresError(.cancelled, "cancelled before it was sent"))
         }
         switch connection.machine.cancel(request) {
@@ -174,6 +183,19 @@ extension Reactor {
         }
     }
 
+    private func withdraw(_ request: Request) {
+        let count = waiters.count
+        waiters.removeAll { $0.request === request }
+        guard let lease = request.lease else { return }
+        guard waiters.count < count else { return lease.queue.removeAll { $0 === request } }
+        // Another of its statements waits in its place now.
+        if let next = lease.queue.popFirst() {
+            waiters.append(.lease(lease, next))
+        } else {
+            lease.isWaiting = false
+        }
+    }
+
     private func interrupt(_ connection: ServerConnection) {
         connection.interruptedAt = now
         let request = CancelRequest(connection.pg, connection: connection.id, mailbox: mailbox)
@@ -182,8 +204,8 @@ extension Reactor {
 
     func cancelRequestFinished(_ id: Int) {
         guard let connection = connections[id] else { return }
+        connection.interruptedAt = nil
         connection.machine.interruptFinished()
-        if connection.machine.isIdle { connection.interruptedAt = nil }
         if connection.role == .exclusive, connection.isReadyForWork { proceed(connection) }
     }
 }

@@ -7,11 +7,13 @@ import Logging
 final class Reactor {
     enum Waiter {
         case write(Request)
+        /// A read for which no shared connection had room.
+        case read(Request)
         case lease(Lease, Request)
 
         var request: Request {
             switch self {
-            case .write(let request), .lease(_, let request): request
+            case .write(let request), .read(let request), .lease(_, let request): request
             }
         }
     }
@@ -50,6 +52,8 @@ final class Reactor {
     var isDraining = false
     private var drainDeadline: UInt64 = 0
     private var isEnded = false
+    /// Messages were left in the box: no sleep before they are taken.
+    private var isHurried = false
 
     init?(_ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger) {
         self.configuration = configuration
@@ -60,7 +64,9 @@ final class Reactor {
         self.patience = configuration.statementTimeout.nanoseconds + 1_000_000_000
         self.acquireTimeout = configuration.acquireTimeout.nanoseconds
         self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else { return nil }
+        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else {
+            return nil
+        }
     }
 
     deinit {
@@ -86,13 +92,14 @@ final class Reactor {
 
     /// Everything in the box, and what arrives meanwhile, so that one batch holds it all; bounded, for the sockets' sake.
     private func takeMessages() {
+        isHurried = false
         for _ in 0..<8 {
             mailbox.take(into: &messages)
             if messages.isEmpty { return }
             for message in messages { handle(message) }
             messages.removeAll(keepingCapacity: true)
         }
-        mailbox.put(.start)
+        isHurried = true
     }
 
     private func turn() {
@@ -109,6 +116,7 @@ final class Reactor {
 
     /// Milliseconds epoll may sleep: short while a deadline runs.
     private var timeout: Int32 {
+        if isHurried { return 0 }
         if isDraining || !reads.isEmpty || !waiters.isEmpty { return 10 }
         if connections.values.contains(where: { $0.machine.isAwaitingReply || $0.interruptedAt != nil }) { return 20 }
         if isStarted, shared.count < configuration.readConnections { return 10 }

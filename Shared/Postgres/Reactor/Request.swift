@@ -5,10 +5,12 @@
 final class Request: Equatable, @unchecked Sendable {
     typealias Continuation = UnsafeContinuation<PostgresRows, any Error>
 
-    enum Kind {
+    enum Kind: Equatable {
         case prepared
-        /// Several statements in the simple protocol, or COPY: no parameters.
+        /// Several statements in the simple protocol: no parameters.
         case simple
+        /// COPY FROM STDIN, in the simple protocol too; answered when the server awaits the data.
+        case copy
         /// Nothing to send: have a connection, then answer.
         case acquire
         /// Nothing to send: how long the server may be silent from now on.
@@ -22,11 +24,15 @@ final class Request: Equatable, @unchecked Sendable {
     // The reactor's own.
     var arrival: UInt64 = 0
     var sent: UInt64 = 0
+    /// When it came into the queue it waits in.
+    var queued: UInt64 = 0
     /// How long it may still wait in a queue.
     var deadline: UInt64 = 0
     var attempts = 0
     /// Must not share a batch: a neighbour's failure has hit it already.
     var isAlone = false
+    /// May be sent more than once.
+    var isRead = false
     var isCancelled = false
     /// Where it runs.
     var connection: ServerConnection?

@@ -32,6 +32,12 @@ final class ServerConnection {
     var isCopying = false
     /// Waits until what it handed over has left.
     var chunkBeingFlushed: CopyChunk?
+    /// Its last user left a transaction open.
+    var isRollingBack = false
+    /// It is closed instead of given back.
+    var isSuspect = false
+    /// What was last received left it useless.
+    var isBroken = false
     /// Set once it must not be used any more.
     var isLost = false
 
@@ -154,7 +160,9 @@ final class ServerConnection {
             case .prepared: continue
             case .forget(let statement): statements.forget(statement)
             case .none: continue
-            case let action: act(action)
+            case let action:
+                act(action)
+                if isBroken { return false }
             }
         }
         return isAlive && PQstatus(pg) != CONNECTION_BAD

@@ -20,13 +20,21 @@ final class ConnectionEnd: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Requests read and not yet answered.
     private var open = 0
+    /// Between the head and the end of a request's body.
+    private var isInBody = false
     private var isLast = false
     private var isEnded = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         // After the last answer everything is dropped, so that nothing more is begun.
         if isEnded { return }
-        if case .head = unwrapInboundIn(data) { open += 1 }
+        switch unwrapInboundIn(data) {
+        case .head:
+            open += 1
+            isInBody = true
+        case .body: break
+        case .end: isInBody = false
+        }
         context.fireChannelRead(data)
     }
 
@@ -44,7 +52,8 @@ final class ConnectionEnd: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(let head):
             isLast = head.headerFields[.connection] == "close"
             if open == 0, head.status == .badRequest {
-                malformed(context, promise)
+                // Nobody waits for an answer to the rest of a request that has been answered.
+                isInBody ? silence(context, promise) : malformed(context, promise)
             } else {
                 context.write(data, promise: promise)
             }
@@ -73,6 +82,12 @@ final class ConnectionEnd: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.head(head)), promise: promise)
         context.write(wrapOutboundOut(.body(body)), promise: nil)
         end(context, wrapOutboundOut(.end(nil)), nil)
+    }
+
+    private func silence(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+        isEnded = true
+        promise?.succeed()
+        context.close(promise: nil)
     }
 
     private func end(_ context: ChannelHandlerContext, _ data: NIOAny, _ promise: EventLoopPromise<Void>?) {

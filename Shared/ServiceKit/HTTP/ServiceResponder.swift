@@ -2,9 +2,8 @@ import HTTPTypes
 import Hummingbird
 import Identity
 import Logging
+import Metrics
 import NIOCore
-import NIOHTTP1
-import Synchronization
 
 /// Answers every request of a service, in this order: health; who asks; which route; may they; body; handler.
 ///
@@ -34,16 +33,18 @@ public struct ServiceResponder: HTTPResponder {
     ///   - health: what `/health/live` and `/health/ready` answer, and whether the process is draining.
     ///   - log: where one line for each request goes; nil for none.
     ///   - logger: for what goes wrong.
+    ///   - metrics: where requests are counted and timed.
     ///   - now: Unix time in seconds, for tests.
     public init(
         table: RouteTable, seal: IdentitySeal, health: Health, log: LogWriter?, logger: Logger,
+        metrics: any MetricsFactory = MetricsSystem.factory,
         now: @escaping @Sendable () -> Int64 = { WallClock.seconds }
     ) {
         self.table = table
         self.seal = seal
         self.health = health
         self.log = AccessLog(writer: log, service: logger.label)
-        self.metrics = RequestMetrics(routes: table.routes)
+        self.metrics = RequestMetrics(routes: table.routes, factory: metrics)
         self.logger = logger
         self.now = now
     }
@@ -58,25 +59,30 @@ public struct ServiceResponder: HTTPResponder {
             return sealed(await health.response(to: probe, method: request.method, requestID: requestID), requestID)
         }
         let trace = TraceContext(continuing: request.headers[Self.traceField])
-        var route: Int?
+        var progress = Progress()
         var response: Response
         do {
-            response = try await answer(request, target, requestID, trace, &route)
+            response = try await answer(request, target, requestID, trace, &progress)
         } catch {
-            response = tell(error, requestID, trace, request.method, route)
+            response = tell(error, requestID, trace, progress)
+            if !progress.isBodyRead, Self.mayHaveLongBody(request) {
+                // The next request would begin after the rest of a body that nobody wants.
+                response.headers[.connection] = "close"
+            }
         }
         if request.method == .head { response = response.createHeadResponse() }
         response = sealed(response, requestID)
         let duration = ContinuousClock.now - start
-        metrics.record(route: route, status: response.status.code, duration: duration)
+        metrics.record(route: progress.route, status: response.status.code, duration: duration)
         log.write(
-            method: request.method.rawValue, route: route.map { table.routes[$0].path }, status: response.status.code,
+            method: request.method.rawValue, route: progress.route.map { table.routes[$0].path },
+            status: response.status.code,
             duration: duration, requestID: requestID, trace: trace)
         return response
     }
 
     private func answer(
-        _ request: Request, _ target: String, _ requestID: String, _ trace: TraceContext, _ matched: inout Int?
+        _ request: Request, _ target: String, _ requestID: String, _ trace: TraceContext, _ progress: inout Progress
     ) async throws -> Response {
         guard let field = request.headers[Self.identityField],
             let claims = seal.verify(field, method: request.method.rawValue, path: target, now: now())
@@ -87,10 +93,11 @@ public struct ServiceResponder: HTTPResponder {
         case .otherMethods(let allow):
             throw Problem(.methodNotAllowed, allow: allow)
         case .route(let index, let parameters):
-            matched = index
+            progress.route = index
             let route = table.routes[index]
             if let refusal = route.access.refusal(of: claims) { throw refusal }
             let body = try await body(of: request, for: route)
+            progress.isBodyRead = true
             // Here the caller, the route and the bytes of the body are known and nothing has happened yet: answers
             // stored under an Idempotency-Key belong between this line and the next.
             return try await route.handler(
@@ -98,6 +105,17 @@ public struct ServiceResponder: HTTPResponder {
                     head: request.head, body: body, claims: claims, requestID: requestID, trace: trace, route: route,
                     parameters: parameters, baseLogger: logger))
         }
+    }
+
+    /// How far a request has come.
+    private struct Progress {
+        var route: Int?
+        var isBodyRead = false
+    }
+
+    private static func mayHaveLongBody(_ request: Request) -> Bool {
+        request.headers[.transferEncoding] != nil
+            || request.headers[.contentLength].flatMap { Int($0) }.map { $0 > bodyLimit } ?? false
     }
 
     private func body(of request: Request, for route: Route) async throws -> ByteBuffer {
@@ -120,18 +138,16 @@ public struct ServiceResponder: HTTPResponder {
     }
 
     private func tell(
-        _ error: any Error, _ requestID: String, _ trace: TraceContext, _ method: HTTPRequest.Method, _ route: Int?
+        _ error: any Error, _ requestID: String, _ trace: TraceContext, _ progress: Progress
     ) -> Response {
         if let problem = Problem(error) {
-            var response = Response.problem(problem, requestID: requestID)
-            // The rest of such a body is not worth reading; the next request could not begin before its end.
-            if problem.code == .payloadTooLarge || problem.code == .badRequest { response.headers[.connection] = "close" }
             if problem.code == .temporarilyUnavailable, !(error is Problem) {
-                logger.warning("request met a part that is away", error: error, requestID, trace, table.name(route))
+                logger.warning(
+                    "request met a part that is away", error: error, requestID, trace, table.name(progress.route))
             }
-            return response
+            return .problem(problem, requestID: requestID)
         }
-        logger.error("request failed", error: error, requestID, trace, table.name(route))
+        logger.error("request failed", error: error, requestID, trace, table.name(progress.route))
         return .problem(Problem(.internal), requestID: requestID)
     }
 

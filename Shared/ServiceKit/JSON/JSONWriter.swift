@@ -225,12 +225,12 @@ enum JSONText {
         value.withUTF8 { bytes in
             var start = 0
             for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x22 || bytes[index] == 0x5C {
-                if index > start { buffer.writeBytes(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<index])) }
+                if index > start { buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start..<index])) }
                 escape(bytes[index], into: &buffer)
                 start = index + 1
             }
             if start < bytes.count {
-                buffer.writeBytes(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start...]))
+                buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start...]))
             }
         }
         buffer.writeInteger(UInt8(ascii: "\""))

@@ -23,6 +23,8 @@ public final class LogWriter: Sendable {
 
     private struct State {
         var waiting = ByteBuffer()
+        /// An empty buffer with room, used in turn with ``waiting``.
+        var spare = ByteBuffer()
         var isWriting = false
         var dropped = 0
     }
@@ -71,9 +73,10 @@ public final class LogWriter: Sendable {
     @discardableResult
     private func drainOnce() -> Bool {
         output.withLock { _ in
-            let (bytes, dropped) = state.withLock { state -> (ByteBuffer, Int) in
+            var (bytes, dropped) = state.withLock { state -> (ByteBuffer, Int) in
                 let taken = (state.waiting, state.dropped)
-                state.waiting = ByteBuffer()
+                state.waiting = state.spare
+                state.spare = ByteBuffer()
                 state.dropped = 0
                 if taken.0.readableBytes == 0 { state.isWriting = false }
                 return taken
@@ -84,6 +87,9 @@ public final class LogWriter: Sendable {
                 let notice = "{\"level\":\"warning\",\"message\":\"log lines dropped\",\"count\":\(dropped)}\n"
                 ByteBuffer(string: notice).withUnsafeReadableBytes(sink)
             }
+            bytes.clear()
+            // What a burst needed is given back to the system.
+            if bytes.capacity <= 64 * 1024 { state.withLock { $0.spare = bytes } }
             return true
         }
     }

@@ -18,12 +18,16 @@ final class RequestMetrics: Sendable {
     private let routes: [PerRoute]
     private let counters = Mutex<[Key: Counter]>([:])
 
-    init(routes: [Route]) {
+    private let factory: any MetricsFactory
+
+    init(routes: [Route], factory: any MetricsFactory) {
+        self.factory = factory
         let names = routes.map { ($0.method.rawValue, $0.path) } + [("none", "none")]
         self.routes = names.map { method, path in
             PerRoute(
                 duration: Timer(
-                    label: "http_server_request_duration_seconds", dimensions: [("method", method), ("route", path)]),
+                    label: "http_server_request_duration_seconds", dimensions: [("method", method), ("route", path)],
+                    factory: factory),
                 method: method, path: path)
         }
     }
@@ -38,7 +42,7 @@ final class RequestMetrics: Sendable {
                 label: "http_server_requests_total",
                 dimensions: [
                     ("method", routes[index].method), ("route", routes[index].path), ("status", String(status)),
-                ])
+                ], factory: factory)
             counters[key] = counter
             return counter
         }

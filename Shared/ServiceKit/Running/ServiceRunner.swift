@@ -85,7 +85,8 @@ public struct ServiceRunner: Sendable {
     /// - Parameter signals: the signals that begin the end.
     public func group(endingOn signals: [UnixSignal]) -> ServiceGroup {
         let server = Application(
-            responder: ServiceResponder(table: table, seal: seal, health: health, log: log, logger: logger),
+            responder: ServiceResponder(
+                table: table, seal: seal, health: health, log: log, logger: logger, metrics: registry),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [ConnectionEnd()],

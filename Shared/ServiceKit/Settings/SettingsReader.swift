@@ -100,7 +100,8 @@ public struct SettingsReader: Sendable {
     public mutating func seconds(
         _ name: String, in range: ClosedRange<Double>, default otherwise: Duration? = nil
     ) -> Duration? {
-        parsed(name, default: otherwise, "must be a number of seconds from \(range.lowerBound) to \(range.upperBound)") {
+        let rule = "must be a number of seconds from \(range.lowerBound) to \(range.upperBound)"
+        return parsed(name, default: otherwise, rule) {
             Double($0).flatMap { range.contains($0) ? .seconds($0) : nil }
         }
     }
@@ -157,7 +158,7 @@ public struct SettingsReader: Sendable {
         _ name: String, default otherwise: Value?, _ rule: String, _ parse: (String) -> Value?
     ) -> Value? {
         guard let text = text(name) else {
-            if otherwise == nil { faults.append(rule.isEmpty ? "\(name) is missing" : "\(name) is missing: it \(rule)") }
+            if otherwise == nil { faults.append("\(name) is missing" + (rule.isEmpty ? "" : ": it \(rule)")) }
             return otherwise
         }
         guard let value = parse(text) else {
