@@ -8,7 +8,9 @@ struct Accounts: Sendable {
     let tokens: TokenStore
     let codes: CodeHasher
     let outgoing: DeliveryQueue
-    let payments: PaymentProvider
+    let payments: any PaymentProvider
+    /// Checks what Stripe posts; nil unless Stripe is the provider.
+    let webhook: StripeWebhook?
     let zones: TimeZoneDatabase
     let rules: Rules
     /// The time that counts; the tests have their own.

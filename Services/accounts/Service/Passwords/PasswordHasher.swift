@@ -1,6 +1,7 @@
 import Crypto
 import Identity
 import Metrics
+import NIOCore
 import NIOPosix
 import ServiceKit
 import ServiceLifecycle
@@ -97,7 +98,7 @@ public final class PasswordHasher: Service {
     /// On Linux the priority belongs to the thread. Said again for each hash: it costs nothing beside one.
     private static func yieldToOthers() {
         #if os(Linux)
-        _ = setpriority(PRIO_PROCESS, 0, 19)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
         #endif
     }
 

@@ -1,3 +1,5 @@
+import ServiceKit
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -45,7 +47,10 @@ enum PaymentOutcome: Sendable, Equatable {
 }
 
 /// The provider could not be reached, or did not answer as documented.
-struct PaymentsUnavailable: Error {
+struct PaymentsUnavailable: UnavailableError, CustomStringConvertible {
+    /// Always: the same may be asked again.
+    var isUnavailable: Bool { true }
+    var description: String { reason }
     /// What happened, without anything that the provider or the client sent.
     let reason: String
 }

@@ -21,6 +21,8 @@ struct StripeWebhook: Sendable {
         var id: String
         var intent: String
         var outcome: Outcome
+        /// Our own name for what Stripe tells of, if it was given one: the message may come before the answer did.
+        var attempt: UUID? = nil
     }
 
     enum Outcome: Sendable, Equatable {
@@ -73,10 +75,15 @@ struct StripeWebhook: Sendable {
             case .object(let data)? = members["data"], case .object(let object)? = data["object"],
             case .string(let intent)? = object["id"]
         else { return nil }
+        var attempt: UUID?
+        if case .object(let metadata)? = object["metadata"], case .string(let text)? = metadata["attempt"] {
+            attempt = UUID(uuidString: text)
+        }
         switch type {
-        case "setup_intent.succeeded": return Event(id: id, intent: intent, outcome: .succeeded)
+        case "setup_intent.succeeded":
+            return Event(id: id, intent: intent, outcome: .succeeded, attempt: attempt)
         case "setup_intent.setup_failed", "setup_intent.canceled":
-            return Event(id: id, intent: intent, outcome: .failed)
+            return Event(id: id, intent: intent, outcome: .failed, attempt: attempt)
         default: return nil
         }
     }

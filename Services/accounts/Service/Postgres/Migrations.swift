@@ -9,8 +9,8 @@ public enum AccountsSchema {
     public static let migrator = Migrator(
         schema: name,
         migrations: [
-            Migration(number: 1, name: "users", sql: PackageResources._0001_users_sql),
-            Migration(number: 2, name: "deliveries", sql: PackageResources._0002_deliveries_sql),
-            Migration(number: 3, name: "payments", sql: PackageResources._0003_payments_sql),
+            Migration(number: 1, name: "users", sql: PackageResources._001_users_sql),
+            Migration(number: 2, name: "deliveries", sql: PackageResources._002_deliveries_sql),
+            Migration(number: 3, name: "payments", sql: PackageResources._003_payments_sql),
         ])
 }

@@ -39,15 +39,15 @@ public struct AccountsProcess: Sendable {
         let transports = FileTransport(
             mailFolder: settings.mailFolder, smsFolder: settings.smsFolder, format: format
         ).transports
-        let payments: PaymentProvider =
-            switch settings.payments {
-            case .sandbox: .sandbox
-            case .stripe(let configuration):
-                Stripe(configuration: configuration, http: .shared, logger: logger).provider
-            }
+        var payments: any PaymentProvider = SandboxPayments()
+        var webhook: StripeWebhook?
+        if case .stripe(let baseURL, let secretKey, let webhookSecret) = settings.payments {
+            payments = StripePayments(client: .shared, baseURL: baseURL, secretKey: secretKey)
+            webhook = StripeWebhook(secret: webhookSecret)
+        }
         let accounts = Accounts(
             postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
-            outgoing: queue, payments: payments, zones: try .system(), rules: settings.rules, now: now)
+            outgoing: queue, payments: payments, webhook: webhook, zones: try .system(), rules: settings.rules, now: now)
         let worker = DeliveryWorker(
             queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
         let schema = SchemaProbe(postgres: postgres)

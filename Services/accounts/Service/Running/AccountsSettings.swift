@@ -25,7 +25,8 @@ public struct AccountsSettings: Sendable {
 
     enum Payments: Sendable {
         case sandbox
-        case stripe(Stripe.Configuration)
+        /// The API's address, its key, and the secret of the webhook.
+        case stripe(baseURL: String, secretKey: String, webhookSecret: String)
     }
 
     private enum PaymentsChoice: String, CaseIterable {
@@ -104,7 +105,7 @@ public struct AccountsSettings: Sendable {
             let webhook = reader.string("STRIPE_WEBHOOK_SECRET")
             let base = reader.webURL("STRIPE_API_BASE", default: "https://api.stripe.com")
             guard let key, let webhook, let base else { return nil }
-            return .stripe(.init(secretKey: key, webhookSecret: webhook, baseURL: base))
+            return .stripe(baseURL: base, secretKey: key, webhookSecret: webhook)
         case nil: return nil
         }
     }

@@ -10,8 +10,8 @@ struct TokenSweep: Service {
     var interval: Duration = .seconds(1)
 
     func run() async throws {
-        var failing = false
         await cancelWhenGracefulShutdown {
+            var failing = false
             while !Task.isCancelled {
                 do {
                     while try await tokens.sweep(postgres) > 0 {}

@@ -9,7 +9,7 @@ extension Accounts {
         let user = try request.user
         var fields = try request.fields()
         let (old, new) = try fields.finish(
-            fields.made("old_password", Password.init), fields.made("new_password", Password.init))
+            fields.made("old_password", Password.parse), fields.made("new_password", Password.parse))
 
         guard let credentials = try await credentials(user: user.id) else { throw Problem.userGone }
         let wrong = Problem.invalid("old_password", "This is not your password.")

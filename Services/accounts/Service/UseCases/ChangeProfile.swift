@@ -44,12 +44,12 @@ extension Accounts {
     private func patch(_ request: ServiceRequest) throws -> ProfilePatch {
         var fields = try request.fields()
         var patch = ProfilePatch()
-        patch.firstName = fields.changedTo("first_name", PersonName.init).value
-        patch.lastName = fields.changedTo("last_name", PersonName.init).value
-        patch.email = fields.changedTo("email", EmailAddress.init).value
+        patch.firstName = fields.changedTo("first_name", PersonName.parse).value
+        patch.lastName = fields.changedTo("last_name", PersonName.parse).value
+        patch.email = fields.changedTo("email", EmailAddress.parse).value
         patch.emailNotifications = fields.changedBool("email_notifications").value
-        patch.phone = .init(fields.changedTo("phone", nullable: true, PhoneNumber.init))
-        patch.profileImage = .init(fields.changedTo("profile_image", nullable: true, ImageURL.init))
+        patch.phone = .init(fields.changedTo("phone", nullable: true, PhoneNumber.parse))
+        patch.profileImage = .init(fields.changedTo("profile_image", nullable: true, ImageURL.parse))
         patch.isActive = fields.changedBool("is_active").value
         patch.timezone = fields.changedTo("timezone", zones.zone(named:)).value
         try fields.finish()

@@ -15,11 +15,11 @@ extension Accounts {
     func attachPaymentMethod(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let method = try fields.finish(fields.parsed("payment_method", "This is no payment method.", Self.methodName))
+        let method = try fields.finish(fields.parsed("payment_method", "This is no payment method.") { PaymentMethodName.isValid($0) ? $0 : nil })
 
-        let attempt = PaymentAttempt(id: UUID(), user: id, customer: try await customer(of: id), method: method)
+        let attempt = PaymentAttempt(id: UUID(), userID: id, method: method, customer: try await customer(of: id))
         try await begin(attempt, at: now())
-        let outcome = try await payments.verify(attempt)
+        let outcome = try await payments.confirm(attempt)
         let now = now()
         let (profile, changes) = try await postgres.withTransaction { transaction in
             guard try await transaction.lockedProfile(id, at: now) != nil else { throw Problem.userGone }
@@ -29,41 +29,28 @@ extension Accounts {
         }
         try await tokens.settle(changes)
         switch outcome {
-        case .verified, .pending: return .profile(profile)
+        case .confirmed, .pending: return .profile(profile)
         case .declined: throw Problem(.paymentDeclined)
         case .unknownMethod: throw Problem.invalid("payment_method", "There is no such payment method.")
         }
     }
 
-    /// The names that providers give: nothing in them means anything in a URL.
-    private static func methodName(_ text: String) -> String? {
-        let isName = text.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
-        }
-        return isName && (1...255).contains(text.utf8.count) ? text : nil
-    }
-
-    /// The provider's name for a user, asked for once.
+    /// The provider's name for a user, if it has given one.
     private func customer(of id: UUID) async throws -> String? {
         let rows = try await postgres.read("SELECT payment_customer FROM accounts.users WHERE id = \(id)")
         guard let row = rows.first else { throw Problem.userGone }
-        if let known = try row.decode(String?.self) { return known }
-        guard let customer = try await payments.customer(id) else { return nil }
-        _ = try await postgres.execute(
-            "UPDATE accounts.users SET payment_customer = \(customer) WHERE id = \(id) AND payment_customer IS NULL")
-        return customer
+        return try row.decode(String?.self)
     }
 
     /// Notes an attempt before the provider hears of it. The last wish counts.
     private func begin(_ attempt: PaymentAttempt, at now: Instant) async throws {
         try await postgres.withTransaction { transaction in
-            guard try await transaction.lockedProfile(attempt.user, at: now) != nil else { throw Problem.userGone }
-            try await supersede(attempt.user, at: now, in: transaction)
+            guard try await transaction.lockedProfile(attempt.userID, at: now) != nil else { throw Problem.userGone }
+            try await supersede(attempt.userID, at: now, in: transaction)
             _ = try await transaction.execute(
                 """
                 INSERT INTO accounts.payment_attempts (id, user_id, provider, method, state, created, updated)
-                VALUES (\(attempt.id), \(attempt.user), \(payments.name), \(attempt.method), 'pending', \(now), \(now))
+                VALUES (\(attempt.id), \(attempt.userID), \(payments.name), \(attempt.method), 'pending', \(now), \(now))
                 """)
         }
     }
@@ -81,13 +68,16 @@ extension Accounts {
     func settle(
         _ attempt: PaymentAttempt, _ outcome: PaymentOutcome, at now: Instant, in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
-        let (state, intent): (String, String?) =
+        let (state, intent, customer): (String, String?, String?) =
             switch outcome {
-            case .verified(let intent): ("succeeded", intent)
-            case .pending(let intent): ("pending", intent)
-            case .declined(let intent): ("failed", intent)
-            case .unknownMethod: ("failed", nil)
+            case .confirmed(let customer, let intent): ("succeeded", intent, customer)
+            case .pending(let customer, let intent): ("pending", intent, customer)
+            case .declined, .unknownMethod: ("failed", nil, nil)
             }
+        if let customer {
+            _ = try await transaction.execute(
+                "UPDATE accounts.users SET payment_customer = \(customer) WHERE id = \(attempt.userID)")
+        }
         // The provider's own message may have come first: what has succeeded stays so.
         let rows = try await transaction.execute(
             """
@@ -99,11 +89,11 @@ extension Accounts {
         _ = try await transaction.execute(
             """
             INSERT INTO accounts.payment_methods (user_id, provider, method, verified)
-            VALUES (\(attempt.user), \(payments.name), \(attempt.method), \(now))
+            VALUES (\(attempt.userID), \(payments.name), \(attempt.method), \(now))
             ON CONFLICT (user_id) DO UPDATE SET provider = EXCLUDED.provider, method = EXCLUDED.method,
                 verified = EXCLUDED.verified
             """)
-        return try await setPaymentVerified(true, user: attempt.user, at: now, in: transaction)
+        return try await setPaymentVerified(true, user: attempt.userID, at: now, in: transaction)
     }
 
     private func setPaymentVerified(
@@ -134,7 +124,7 @@ extension Accounts {
         }
         if let method {
             do {
-                try await payments.forget(method)
+                try await payments.release(method: method)
             } catch {
                 // Nothing of ours refers to it any more; it only stays in the provider's list.
                 request.logger.warning("payment method not detached", metadata: ["error": "\(type(of: error))"])
@@ -146,10 +136,19 @@ extension Accounts {
 
     /// The provider tells what it couldn't say at once. It tells again until it hears 200; each event counts once.
     func paymentEvent(_ request: ServiceRequest) async throws -> Response {
+        guard let webhook else { throw Problem(.notFound) }
         let now = now()
-        let body = Array(request.body.readableBytesView)
-        guard let event = try payments.event(body, request.head.headerFields[values: .stripeSignature].first, now)
-        else { return .empty() }
+        let signature = request.head.headerFields[.stripeSignature] ?? ""
+        guard webhook.isGenuine(request.body, signature: signature, now: now.seconds) else {
+            throw Problem(.badRequest, "The signature is missing or not valid.")
+        }
+        let event: StripeWebhook.Event?
+        do throws(JSONParseError) {
+            event = try webhook.event(request.body)
+        } catch {
+            throw Problem(error)
+        }
+        guard let event else { return .empty() }
         let changes = try await postgres.withTransaction { transaction -> TokenChanges in
             let new = try await transaction.execute(
                 """
@@ -159,30 +158,13 @@ extension Accounts {
             guard new.affected == 1 else { return .none }
             return try await apply(event, at: now, in: transaction)
         }
-        // A second telling would find nothing left to do: what Redis has not heard stays queued here.
-        var unhurried = changes
-        unhurried.mustBeConfirmed = false
-        try await tokens.settle(unhurried)
+        try await tokens.settle(changes)
         return .empty()
     }
 
     private func apply(
-        _ event: PaymentEvent, at now: Instant, in transaction: PostgresTransaction
+        _ event: StripeWebhook.Event, at now: Instant, in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
-        if case .detached(let method) = event.kind {
-            let rows = try await transaction.execute(
-                """
-                SELECT user_id FROM accounts.payment_methods
-                WHERE method = \(method) AND provider = \(payments.name)
-                """)
-            guard let user = try rows.first?.decode(UUID.self),
-                try await transaction.lockedProfile(user, at: now) != nil
-            else { return .none }
-            let gone = try await transaction.execute(
-                "DELETE FROM accounts.payment_methods WHERE user_id = \(user) AND method = \(method)")
-            guard gone.affected == 1 else { return .none }
-            return try await setPaymentVerified(false, user: user, at: now, in: transaction)
-        }
         let rows = try await transaction.execute(
             """
             SELECT id, user_id, method FROM accounts.payment_attempts
@@ -192,9 +174,9 @@ extension Accounts {
         guard let (id, user, method) = try rows.first?.decode((UUID, UUID, String).self),
             try await transaction.lockedProfile(user, at: now) != nil
         else { return .none }
-        let attempt = PaymentAttempt(id: id, user: user, customer: nil, method: method)
+        let attempt = PaymentAttempt(id: id, userID: user, method: method, customer: nil)
         let outcome: PaymentOutcome =
-            event.kind == .succeeded ? .verified(intent: event.intent) : .declined(intent: event.intent)
+            event.outcome == .succeeded ? .confirmed(customer: nil, intent: event.intent) : .declined
         return try await settle(attempt, outcome, at: now, in: transaction)
     }
 }

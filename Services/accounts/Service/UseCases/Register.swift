@@ -14,8 +14,8 @@ extension Accounts {
     func register(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
         let (firstName, lastName, email, password, timezone) = try fields.finish(
-            fields.made("first_name", PersonName.init), fields.made("last_name", PersonName.init),
-            fields.made("email", EmailAddress.init), fields.made("password", Password.init),
+            fields.made("first_name", PersonName.parse), fields.made("last_name", PersonName.parse),
+            fields.made("email", EmailAddress.parse), fields.made("password", Password.parse),
             fields.contains("timezone") ? fields.made("timezone", zones.zone(named:)) : .standard)
 
         let hash = try await passwords.hash(password.secret)

@@ -16,7 +16,7 @@ extension Accounts {
         var fields = try request.fields()
         let (code, password) = try fields.finish(
             fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .password) },
-            fields.made("new_password", Password.init))
+            fields.made("new_password", Password.parse))
 
         // Nobody computes a hash for a code that is wrong. Whether this one is still good is decided below.
         guard let id = try await user(with: code, at: now()) else {
