@@ -32,12 +32,23 @@ public struct InternalClient: Sendable {
     /// - Parameters:
     ///   - name: the service that calls.
     ///   - addresses: where the other one is: `http://host:port`, one or more.
-    ///   - http: makes the requests; the caller shuts it down.
+    ///   - http: makes the requests, best one of ``httpConfiguration``; the caller shuts it down.
     public init(name: String, addresses: [String], seal: IdentitySeal, http: HTTPClient) {
         self.http = http
         self.name = name
         self.addresses = addresses
         self.seal = seal
+    }
+
+    /// How a client for this is set up: a connection that is refused is an error at once, since another address, or
+    /// the caller's caller, can do better than wait.
+    public static var httpConfiguration: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(1)))
+        configuration.connectionPool.retryConnectionEstablishment = false
+        // Shorter than ``ServiceRunner/Configuration/idleTimeout``.
+        configuration.connectionPool.idleTimeout = .seconds(30)
+        return configuration
     }
 
     /// Asks for a resource.
@@ -54,7 +65,11 @@ public struct InternalClient: Sendable {
     ) async throws(Unreachable) -> Answer {
         let end = NIODeadline.now() + .nanoseconds(deadline.nanoseconds)
         var failure: any Error = Unreachable(description: "no address")
-        for address in addresses.shuffled().prefix(2) {
+        let candidates = addresses.shuffled().prefix(2)
+        for (index, address) in candidates.enumerated() {
+            // One that does not answer must leave time for the other.
+            let isLast = index == candidates.count - 1
+            let end = isLast ? end : NIODeadline.now() + .nanoseconds(deadline.nanoseconds / 2)
             do {
                 var request = HTTPClientRequest(url: address + path)
                 request.headers.add(

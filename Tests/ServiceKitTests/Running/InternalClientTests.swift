@@ -19,7 +19,7 @@ import Testing
     ]
 
     @Test func `a call is signed, traced, bounded in time and size`() async throws {
-        let http = HTTPClient()
+        let http = HTTPClient(configuration: InternalClient.httpConfiguration)
         do {
             try await TestService.with(Self.routes) { service in
                 let dead = "http://127.0.0.1:\(try freePort())"
