@@ -33,6 +33,7 @@ lint:
 	@scripts/install-dependencies --with-lint
 	swift format lint --strict --recursive Package.swift Shared Services Tests Benchmarks
 	shellcheck scripts/* .ci/run
+	@! git ls-files --error-unmatch Package.resolved >/dev/null 2>&1 || { echo "Package.resolved is not kept here" >&2; exit 1; }
 
 format:
 	swift format --in-place --recursive Package.swift Shared Services Tests Benchmarks
