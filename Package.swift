@@ -103,7 +103,7 @@ let package = Package(
                 "AccountsDomain", "COpenSSL", "Identity", "Postgres", "Redis", "ServiceKit", hummingbird, httpClient,
                 crypto, logging, metrics, lifecycle,
                 .product(name: "Mustache", package: "swift-mustache"),
-            ]),
+            ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
         main("accounts"),
 
         .executableTarget(

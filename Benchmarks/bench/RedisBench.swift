@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOPosix
 import Redis
+import TestKit
 
 /// GET with 64 tasks on one connection of ours beside `redis-benchmark -t get -c 50`, on one server, in turns.
 enum RedisBench {
@@ -9,8 +10,7 @@ enum RedisBench {
 
     /// - Parameter url: of a Redis that may be written to; nil starts one.
     static func run(url: String?, seconds: Double, rounds: Int) async throws {
-        let server = url == nil ? try LocalRedis() : nil
-        defer { server?.stop() }
+        let server = url == nil ? try await TestRedis.start() : nil
         let configuration = try RedisConfiguration(url: url ?? server?.url ?? "", name: "bench")
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let client = RedisClient(configuration, eventLoop: loops.next(), logger: Logger(label: "bench"))
@@ -22,7 +22,7 @@ enum RedisBench {
         var ours: [Double] = []
         var theirs: [Double] = []
         for round in 1...rounds {
-            theirs.append(try yardstick(configuration, requests: Int(100_000 * seconds)))
+            theirs.append(try await yardstick(configuration, requests: Int(100_000 * seconds)))
             ours.append(try await measure(client, seconds: seconds))
             print("  round \(round): redis-benchmark \(rate(theirs[round - 1]))/s, ours \(rate(ours[round - 1]))/s")
         }
@@ -33,6 +33,7 @@ enum RedisBench {
         running.cancel()
         try await running.value
         try await loops.shutdownGracefully()
+        try await server?.stop()
     }
 
     private static func connected(_ client: RedisClient) async throws {
@@ -70,8 +71,8 @@ enum RedisBench {
     }
 
     /// What redis-benchmark measures: its CSV line is `"GET","<requests a second>",…`.
-    private static func yardstick(_ configuration: RedisConfiguration, requests: Int) throws -> Double {
-        let output = try shell([
+    private static func yardstick(_ configuration: RedisConfiguration, requests: Int) async throws -> Double {
+        let output = try await TestKit.run([
             "redis-benchmark", "-h", configuration.host, "-p", "\(configuration.port)", "-t", "get", "-c", "50", "-n",
             "\(requests)", "--csv",
         ])
@@ -88,39 +89,4 @@ enum RedisBench {
     }
 
     private static func rate(_ value: Double) -> String { String(Int(value.rounded())) }
-
-    private static func shell(_ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: data, as: UTF8.self)
-    }
-}
-
-/// A Redis for the time of the benchmark, which keeps nothing.
-private final class LocalRedis {
-    private let process = Process()
-    let url: String
-
-    init() throws {
-        let port = Int.random(in: 20000..<30000)
-        url = "redis://127.0.0.1:\(port)"
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning",
-        ]
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-    }
-
-    func stop() {
-        process.terminate()
-        process.waitUntilExit()
-    }
 }
