@@ -57,6 +57,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -83,8 +84,11 @@ let package = Package(
         shared(
             "ServiceKit",
             [
-                "Identity", "Postgres", "Redis", hummingbird, httpTypes, logging, metrics, lifecycle, configuration,
-                httpClient,
+                "Identity", "Postgres", "Redis", hummingbird, httpTypes, nioHTTP1, logging, metrics, lifecycle,
+                configuration, httpClient,
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
         shared("TestKit", ["Postgres", "Redis", "Identity", httpClient, logging] + nio),
 
@@ -98,7 +102,7 @@ let package = Package(
                 "AccountsDomain", "COpenSSL", "Identity", "Postgres", "Redis", "ServiceKit", hummingbird, httpClient,
                 crypto, logging, metrics, lifecycle,
                 .product(name: "Mustache", package: "swift-mustache"),
-            ]),
+            ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
         main("accounts"),
 
         .executableTarget(
@@ -109,7 +113,10 @@ let package = Package(
         tests("Postgres", ["Postgres", "TestKit"]),
         tests("Redis", ["Redis", "TestKit"]),
         tests("Identity", ["Identity"]),
-        tests("ServiceKit", ["ServiceKit", "TestKit"]),
+        tests(
+            "ServiceKit",
+            ["ServiceKit", "TestKit", "Identity", hummingbird, httpTypes, logging, metrics, lifecycle, httpClient] + nio
+        ),
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("AccountsService", ["AccountsService", "TestKit"]),

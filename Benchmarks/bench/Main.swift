@@ -11,7 +11,15 @@ enum Main {
                     conninfo: setting("BENCH_DATABASE_URL") ?? "", seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 3,
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5, only: setting("BENCH_ONLY"))
             }
-        )
+        ),
+        (
+            "redis",
+            {
+                try await RedisBench.run(
+                    url: setting("BENCH_REDIS_URL"), seconds: Double(setting("BENCH_SECONDS") ?? "") ?? 3,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
     ]
 
     static func main() async throws {

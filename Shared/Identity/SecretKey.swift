@@ -21,6 +21,8 @@ public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringCon
         case passwordPepper = "password-pepper"
         /// Hashes verification and reset codes at rest.
         case code
+        /// Seals messages until they have left.
+        case delivery
         /// Seals the opaque cursors of a list.
         case cursor
     }

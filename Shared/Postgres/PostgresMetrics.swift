@@ -14,7 +14,8 @@ struct PostgresMetrics {
         connections = Gauge(label: "postgres_pool_connections", dimensions: dimensions)
         waiting = Gauge(label: "postgres_pool_waiting", dimensions: dimensions)
         wait = Timer(label: "postgres_pool_wait_seconds", dimensions: dimensions, preferredDisplayUnit: .seconds)
-        duration = Timer(label: "postgres_query_duration_seconds", dimensions: dimensions, preferredDisplayUnit: .seconds)
+        duration = Timer(
+            label: "postgres_query_duration_seconds", dimensions: dimensions, preferredDisplayUnit: .seconds)
     }
 
     mutating func pool(connections count: Int, waiting queue: Int) {

@@ -65,6 +65,7 @@ public final class RedisClient: Service, Sendable {
     }
 
     private func submit(_ request: Request) async throws -> RESPValue {
+        try Task.checkCancellation()
         let id = nextID.wrappingAdd(1, ordering: .relaxed).oldValue
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
@@ -73,7 +74,7 @@ public final class RedisClient: Service, Sendable {
                     link.metrics.failed(.overloaded)
                     continuation.resume(throwing: RedisError(.overloaded))
                 } else if Task.isCancelled {
-                    // The handler below may have run before there was anything to cancel.
+                    // The handler below may have run just before there was anything to cancel.
                     enqueue(.cancel(id: id), bounded: false)
                 }
             }

@@ -5,21 +5,17 @@ import NIOSSL
 extension RedisConnection {
     /// Connects, authenticates, selects the database and learns which server it is. The connection counts only then.
     /// - Parameters:
+    ///   - tls: made once, because it reads the system's certificates.
     ///   - channels: subscribed last, when everything else is settled.
     ///   - started: gets the connection at once, to give up the attempt by closing it.
     static func connect(
-        _ configuration: RedisConfiguration, eventLoop: any EventLoop, metrics: RedisMetrics, channels: [String],
+        _ configuration: RedisConfiguration, tls: NIOSSLContext?, eventLoop: any EventLoop, metrics: RedisMetrics,
+        channels: [String],
         started: (RedisConnection) -> Void, onMessage: ((ByteBuffer, RESPValue) -> Void)?
     ) -> EventLoopFuture<RedisConnection> {
         let connection = RedisConnection(configuration, eventLoop: eventLoop, metrics: metrics)
         connection.onMessage = onMessage
         started(connection)
-        let sslContext: NIOSSLContext?
-        do {
-            sslContext = try configuration.tls.map { try NIOSSLContext(configuration: $0) }
-        } catch {
-            return eventLoop.makeFailedFuture(error)
-        }
         let deadline = eventLoop.scheduleTask(in: configuration.connectTimeout) {
             connection.close(RedisError(.timedOut, "connecting"))
         }
@@ -28,8 +24,8 @@ extension RedisConnection {
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let sslContext {
-                        try channel.pipeline.syncOperations.addHandler(tlsHandler(sslContext, host: configuration.host))
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(tlsHandler(tls, host: configuration.host))
                     }
                     try channel.pipeline.syncOperations.addHandler(connection)
                 }

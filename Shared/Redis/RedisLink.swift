@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOSSL
 
 /// A connection that comes back. Does what `LinkStateMachine` says.
 ///
@@ -22,6 +23,7 @@ final class RedisLink: @unchecked Sendable {
     private var waitingTimer: Scheduled<Void>?
     private var retry: Scheduled<Void>?
     private var connecting: RedisConnection?
+    private var tls: NIOSSLContext?
     private var finished: EventLoopPromise<Void>?
     private var connections = 0
     private var failures = 0
@@ -79,8 +81,10 @@ final class RedisLink: @unchecked Sendable {
             switch self.waiting.timerFired(due: due, now: .now()) {
             case .disarm: break
             case .rearm(let next): self.armWaitingTimer(at: next)
-            // All that wait have waited about as long: there is no server.
-            case .expired: self.refuseWaiting(.unavailable)
+            case .expired:
+                // One has waited its whole time: there is no server, and nobody else needs to find out that way.
+                self.machine.windowClosed()
+                self.refuseWaiting(.unavailable)
             }
         }
     }
@@ -88,12 +92,14 @@ final class RedisLink: @unchecked Sendable {
     // MARK: Life
 
     /// - Parameter finished: fulfilled once the link is stopped; failed when it was started before.
-    func start(finished: EventLoopPromise<Void>) {
+    func start(tls: NIOSSLContext?, finished: EventLoopPromise<Void>) {
         let action = machine.start()
         guard action == .connect else {
             return finished.fail(RedisError(.closed, "run() was called before"))
         }
+        self.tls = tls
         self.finished = finished
+        metrics.up.record(0)
         eventLoop.scheduleTask(in: configuration.connectTimeout) {
             self.machine.windowClosed()
             if self.connection == nil { self.refuseWaiting(.unavailable) }
@@ -128,7 +134,7 @@ final class RedisLink: @unchecked Sendable {
 
     private func connect() {
         RedisConnection.connect(
-            configuration, eventLoop: eventLoop, metrics: metrics, channels: channels,
+            configuration, tls: tls, eventLoop: eventLoop, metrics: metrics, channels: channels,
             started: { self.connecting = $0 },
             onMessage: onMessage
         ).whenComplete { result in

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A command ended with an error, or could not start.
 public struct CommandFailed: Error, CustomStringConvertible {
@@ -41,7 +42,7 @@ public func runToEnd(
     process.standardInput = input == nil ? FileHandle.nullDevice : text
     process.standardOutput = output
     process.standardError = output
-    try process.run()
+    try spawn(process)
     if let input {
         try text.fileHandleForWriting.write(contentsOf: Data(input.utf8))
         try text.fileHandleForWriting.close()
@@ -65,6 +66,24 @@ func readToEnd(_ handle: FileHandle) async -> String {
     withExtendedLifetime(handle) {}
     return String(decoding: bytes, as: UTF8.self)
 }
+
+/// Starts a process with no signal blocked: a child inherits the starting thread's mask, and Dispatch's workers, on which
+/// Swift's tasks run, block nearly all, SIGTERM among them.
+///
+/// One at a time: Foundation learns of a child's end by a socket, and a child started at the same moment by another thread
+/// would inherit that socket and hide the end for as long as it lives itself.
+func spawn(_ process: Process) throws {
+    try spawning.withLock { _ in
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
+    }
+}
+
+private let spawning = Mutex(())
 
 /// Runs what blocks on a thread of its own: two blocked threads of Swift's pool freeze a two-core machine.
 func offPool<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {

@@ -30,7 +30,7 @@ final class GuardedProcess: Sendable {
         process.terminationHandler = { exit.set($0.terminationStatus) }
         // A child started at the same moment by another thread must not inherit the end that says we live.
         _ = fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-        try process.run()
+        try spawn(process)
         let line = await readToEnd(output.fileHandleForReading)
         guard let pid = Int32(line.trimmingCharacters(in: .whitespacesAndNewlines)) else {
             throw CommandFailed(command: command, output: (try? String(contentsOf: log, encoding: .utf8)) ?? "")

@@ -31,7 +31,7 @@ enum TestFolder {
         janitor.arguments = [Scripts.servers, "janitor", folder.path]
         janitor.standardInput = lifeline
         janitor.standardOutput = FileHandle.nullDevice
-        try janitor.run()
+        try spawn(janitor)
         return (folder, janitor, lifeline)
     }
 }

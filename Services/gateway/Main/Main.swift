@@ -1,1 +1,34 @@
-@main enum Main { static func main() {} }
+import ArgumentParser
+import GatewayService
+import ServiceKit
+
+/// The gateway: what clients reach, and the only way to the services.
+@main
+struct Main: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gateway", abstract: "Routes, authenticates and limits what clients ask.",
+        subcommands: [Serve.self, Health.self], defaultSubcommand: Serve.self)
+}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Serves until SIGTERM or SIGINT.")
+
+    func run() async throws {
+        let (logger, registry) = ServiceProcess.bootstrap(name: "gateway")
+        let code = await ServiceProcess.run(logger) {
+            let settings = try GatewaySettings(await SettingsReader.load())
+            try await GatewayProcess.run(settings, registry: registry, logger: logger)
+        }
+        throw ExitCode(code)
+    }
+}
+
+struct Health: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Asks the gateway of this machine whether it is ready.")
+
+    func run() async throws {
+        var reader = try await SettingsReader.load()
+        let port = try reader.finish(reader.port("GATEWAY_PORT", default: 8080))
+        throw ExitCode(await HealthCommand.isReady(port: port) ? 0 : 1)
+    }
+}

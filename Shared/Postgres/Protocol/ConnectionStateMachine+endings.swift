@@ -59,7 +59,8 @@ extension ConnectionStateMachine {
         if let (query, outcome) = held {
             held = nil
             switch (query.fate, outcome) {
-            case (.transaction, .answer), (.repeatable, _): actions.append(.fail(query.work, lossError(.connectionLost, cause)))
+            case (.transaction, .answer), (.repeatable, _):
+                actions.append(.fail(query.work, lossError(.connectionLost, cause)))
             case (_, .answer): actions.append(.fail(query.work, lossError(.outcomeUnknown, cause)))
             case (_, .failed(let error)): actions.append(.fail(query.work, error))
             case (_, .stale): actions.append(.fail(query.work, lossError(.connectionLost, cause)))
@@ -95,4 +96,3 @@ extension ConnectionStateMachine {
         cause?.error(code) ?? PostgresError(code, "the connection was lost")
     }
 }
-

@@ -77,7 +77,8 @@ struct ConnectAttempt: Sendable {
             "tcp_user_timeout": "\(max(statement, 1000))",
         ]
         merged.merge(given) { _, users in users }
-        var settings = "-c statement_timeout=\(statement) -c idle_in_transaction_session_timeout=\(max(statement, 1000))"
+        var settings =
+            "-c statement_timeout=\(statement) -c idle_in_transaction_session_timeout=\(max(statement, 1000))"
         settings += " -c TimeZone=UTC"
         // What may be sent twice must not be able to write.
         if role == .shared {
@@ -104,7 +105,8 @@ struct ConnectAttempt: Sendable {
         }
         return bytes.withUnsafeBufferPointer { buffer in
             let names: [UnsafePointer<CChar>?] = starts.map { place in buffer.baseAddress.map { $0 + place.0 } } + [nil]
-            let values: [UnsafePointer<CChar>?] = starts.map { place in buffer.baseAddress.map { $0 + place.1 } } + [nil]
+            let values: [UnsafePointer<CChar>?] =
+                starts.map { place in buffer.baseAddress.map { $0 + place.1 } } + [nil]
             return names.withUnsafeBufferPointer { names in
                 values.withUnsafeBufferPointer { values in
                     guard let first = names.baseAddress, let second = values.baseAddress else {

@@ -63,7 +63,8 @@ extension Reactor {
         connection.statements.forgetAll()
         request.connection = nil
         guard request.isWaiting else { return }
-        let stale = PostgresError(.server, "a prepared statement had gone stale", sqlState: PostgresError.staleStatement)
+        let stale = PostgresError(
+            .server, "a prepared statement had gone stale", sqlState: PostgresError.staleStatement)
         let mayGoAgain = request.isRead || (!connection.isInTransaction && connection.lease?.isDone != true)
         guard request.attempts < Self.attemptLimit, mayGoAgain else {
             leaseAnswered(connection, stale)
@@ -91,7 +92,8 @@ extension Reactor {
             let isTaken = bytes.withUnsafeBytes { buffer in
                 buffer.isEmpty
                     || PQputCopyData(
-                        connection.pg, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: buffer.count)) == 1
+                        connection.pg, buffer.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        Int32(clamping: buffer.count)) == 1
             }
             connection.chunkBeingFlushed = chunk
             guard isTaken else { return lose(connection, nil) }

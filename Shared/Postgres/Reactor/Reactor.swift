@@ -64,7 +64,9 @@ final class Reactor {
         self.patience = configuration.statementTimeout.nanoseconds + 1_000_000_000
         self.acquireTimeout = configuration.acquireTimeout.nanoseconds
         self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else { return nil }
+        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else {
+            return nil
+        }
     }
 
     deinit {

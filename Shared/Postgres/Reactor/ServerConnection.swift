@@ -160,7 +160,8 @@ final class ServerConnection {
             case .prepared: continue
             case .forget(let statement): statements.forget(statement)
             case .none: continue
-            case let action: act(action)
+            case let action:
+                act(action)
                 if isBroken { return false }
             }
         }

@@ -18,7 +18,8 @@ public struct PostgresRows: Sendable {
     /// Every row as a tuple.
     /// - Throws: ``PostgresError`` with code `decoding` when the columns are not of these types, or not as many.
     @inlinable
-    public func decode<each Value: PostgresDecodable>(_ types: (repeat each Value).Type) throws -> [(repeat each Value)] {
+    public func decode<each Value: PostgresDecodable>(_ types: (repeat each Value).Type) throws -> [(repeat each Value)]
+    {
         var rows: [(repeat each Value)] = []
         rows.reserveCapacity(result.count)
         for row in 0..<result.count {
@@ -76,7 +77,9 @@ public struct PostgresRow: Sendable {
     /// - Throws: ``PostgresError`` with code `decoding` when there are more, or it is of another type.
     @inlinable
     public func decode<Value: PostgresDecodable>(_ type: Value.Type) throws -> Value {
-        guard result.columns == 1 else { throw PostgresError(.decoding, "1 value asked for in a row of \(result.columns)") }
+        guard result.columns == 1 else {
+            throw PostgresError(.decoding, "1 value asked for in a row of \(result.columns)")
+        }
         return try decode(column: 0, as: type)
     }
 

@@ -1,6 +1,6 @@
 -- Users, their tokens and codes. Times come from the service's clock, never from a default, so that tests can set it.
 
-CREATE TABLE users (
+CREATE TABLE accounts.users (
     id                  uuid PRIMARY KEY,
     first_name          text NOT NULL,
     last_name           text NOT NULL,
@@ -19,6 +19,8 @@ CREATE TABLE users (
     password_hash       text NOT NULL,
     -- Goes up in the transaction of every change of what a token's copy says of its user.
     token_version       bigint NOT NULL DEFAULT 1,
+    -- Goes up with every change of the public block, so that whoever keeps a copy never replaces a newer one.
+    version             bigint NOT NULL DEFAULT 1,
     created             timestamptz NOT NULL,
     updated             timestamptz NOT NULL,
     CONSTRAINT users_email_unique UNIQUE (email),
@@ -26,32 +28,32 @@ CREATE TABLE users (
     CONSTRAINT users_phone_verified CHECK (phone_verified = (phone IS NOT NULL))
 );
 
-CREATE INDEX users_staff ON users (email) WHERE is_staff;
+CREATE INDEX users_staff ON accounts.users (email) WHERE is_staff;
 
-CREATE TABLE auth_tokens (
+CREATE TABLE accounts.auth_tokens (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- HMAC-SHA-256 of the token; the token itself is nowhere.
     hash    bytea NOT NULL,
-    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    user_id uuid NOT NULL REFERENCES accounts.users ON DELETE CASCADE,
     created timestamptz NOT NULL,
     expires timestamptz NOT NULL,
     CONSTRAINT auth_tokens_hash_unique UNIQUE (hash)
 );
 
-CREATE INDEX auth_tokens_of_user ON auth_tokens (user_id, id);
-CREATE INDEX auth_tokens_expiry ON auth_tokens (expires);
+CREATE INDEX auth_tokens_of_user ON accounts.auth_tokens (user_id, id);
+CREATE INDEX auth_tokens_expiry ON accounts.auth_tokens (expires);
 
 -- Tokens whose copy in Redis may not be what auth_tokens says. A row is written in the transaction that made it so and
 -- goes once Redis has confirmed the present truth.
-CREATE TABLE token_sync (
+CREATE TABLE accounts.token_sync (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     hash    bytea NOT NULL,
     -- When the copy would end by itself.
     expires timestamptz NOT NULL
 );
 
-CREATE TABLE codes (
-    user_id     uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+CREATE TABLE accounts.codes (
+    user_id     uuid NOT NULL REFERENCES accounts.users ON DELETE CASCADE,
     purpose     text NOT NULL CHECK (purpose IN ('email', 'phone', 'password')),
     -- HMAC-SHA-256 under a derived key.
     hash        bytea NOT NULL,
@@ -68,14 +70,14 @@ CREATE TABLE codes (
     CONSTRAINT codes_one_of_purpose PRIMARY KEY (user_id, purpose)
 );
 
-CREATE UNIQUE INDEX codes_password_hash_unique ON codes (hash) WHERE purpose = 'password';
-CREATE INDEX codes_password_selector ON codes (selector) WHERE purpose = 'password';
+CREATE UNIQUE INDEX codes_password_hash_unique ON accounts.codes (hash) WHERE purpose = 'password';
+CREATE INDEX codes_password_selector ON accounts.codes (selector) WHERE purpose = 'password';
 
 -- When an address or number was last sent something because somebody asked for it with a change of profile.
-CREATE TABLE resends (
+CREATE TABLE accounts.resends (
     -- HMAC-SHA-256 of channel and destination: these may be strangers'.
     destination bytea PRIMARY KEY,
     sent        timestamptz NOT NULL
 );
 
-CREATE INDEX resends_sent ON resends (sent);
+CREATE INDEX resends_sent ON accounts.resends (sent);

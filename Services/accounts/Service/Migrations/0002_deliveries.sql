@@ -1,6 +1,6 @@
 -- Messages on their way out.
 
-CREATE TABLE deliveries (
+CREATE TABLE accounts.deliveries (
     -- Names the file that the file transport writes.
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- What happened, for whom, how they are told: never twice.
@@ -24,5 +24,5 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_once UNIQUE (event, recipient, channel)
 );
 
-CREATE INDEX deliveries_due ON deliveries (next_attempt) WHERE state = 'waiting';
-CREATE INDEX deliveries_finished ON deliveries (finished) WHERE state <> 'waiting';
+CREATE INDEX deliveries_due ON accounts.deliveries (next_attempt) WHERE state = 'waiting';
+CREATE INDEX deliveries_finished ON accounts.deliveries (finished) WHERE state <> 'waiting';

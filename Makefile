@@ -1,0 +1,42 @@
+# The commands of this project; `make` alone explains them.
+SHELL := /bin/bash
+CONFIGURATION ?= release
+
+.PHONY: help run up down status logs staff test lint format bench
+
+help:
+	@echo "make run              build and run everything here, on a private Postgres and Redis; Ctrl-C stops it"
+	@echo "make up               the same in the background; returns when all is ready"
+	@echo "make down             stop what runs in STACK_HOME"
+	@echo "make status           what runs in STACK_HOME"
+	@echo "make logs             follow the logs"
+	@echo "make staff EMAIL=...  make a user staff"
+	@echo "make test             all tests, on servers that they start themselves"
+	@echo "make lint             formatter and shellcheck"
+	@echo "make format           format the sources"
+	@echo "make bench            measure beside pgbench, redis-benchmark and nginx"
+	@echo "Settings come from the environment or .env: see .env.example."
+
+run up down status logs:
+	@CONFIGURATION=$(CONFIGURATION) scripts/stack $@
+
+staff: export EMAIL := $(EMAIL)
+staff:
+	@CONFIGURATION=$(CONFIGURATION) scripts/stack staff "$$EMAIL"
+
+test:
+	@scripts/install-dependencies
+	swift build --build-tests
+	swift test --skip-build
+
+lint:
+	@scripts/install-dependencies --with-lint
+	swift format lint --strict --recursive Package.swift Shared Services Tests Benchmarks
+	shellcheck scripts/* .ci/run
+
+format:
+	swift format --in-place --recursive Package.swift Shared Services Tests Benchmarks
+
+bench:
+	@scripts/install-dependencies
+	scripts/bench

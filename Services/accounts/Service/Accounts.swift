@@ -1,0 +1,27 @@
+import AccountsDomain
+import Postgres
+
+/// What the use cases of accounts work with. Each is a method in a file of its own.
+struct Accounts: Sendable {
+    let postgres: PostgresClient
+    let passwords: PasswordHasher
+    let tokens: TokenStore
+    let codes: CodeHasher
+    let outgoing: DeliveryQueue
+    let payments: any PaymentProvider
+    /// Checks what Stripe posts; nil unless Stripe is the provider.
+    let webhook: StripeWebhook?
+    let zones: TimeZoneDatabase
+    let rules: Rules
+    /// The time that counts; the tests have their own.
+    let now: @Sendable () -> Instant
+
+    /// What operators may decide.
+    struct Rules: Sendable {
+        var lifetimes = Lifetimes()
+        /// Whether messages that a change of profile asks for are limited.
+        var limitsResends = true
+        /// Whether asking for a new password tells nobody which accounts there are.
+        var hidesAccounts = false
+    }
+}

@@ -1,0 +1,90 @@
+import AccountsDomain
+import AsyncHTTPClient
+import Identity
+import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+import Redis
+import ServiceKit
+import ServiceLifecycle
+
+/// The composition root: everything that a running accounts consists of.
+public struct AccountsProcess: Sendable {
+    /// Serves until it is told to end.
+    public let runner: ServiceRunner
+
+    /// - Parameters:
+    ///   - registry: where metrics are kept.
+    ///   - now: the time that counts.
+    ///   - onListening: is told the port.
+    /// - Throws: when the system lacks something, such as its time zones.
+    public init(
+        _ settings: AccountsSettings, registry: PrometheusRegistry, log: LogWriter = .standardError, logger: Logger,
+        now: @escaping @Sendable () -> Instant = Instant.now,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) throws {
+        let postgres = PostgresClient(
+            PostgresConfiguration(settings.databaseURL, applicationName: "accounts"), logger: logger)
+        let redis = RedisClient(
+            settings.redis, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
+        let passwords = PasswordHasher(secret: settings.secret, queue: settings.passwordQueue)
+        let tokens = TokenStore(
+            secret: settings.secret, copies: TokenCopies(redis: redis), lifetimes: settings.rules.lifetimes,
+            logger: logger)
+        let queue = DeliveryQueue(seal: MessageSeal(settings.secret))
+        let templates = try MessageTemplates(webDomain: settings.webDomain)
+        let format = MailText(
+            from: settings.mailFrom, domain: String(settings.webDomain.prefix { $0 != ":" && $0 != "[" }))
+        let transports = FileTransport(
+            mailFolder: settings.mailFolder, smsFolder: settings.smsFolder, format: format
+        ).transports
+        var payments: any PaymentProvider = SandboxPayments()
+        var webhook: StripeWebhook?
+        if case .stripe(let baseURL, let secretKey, let webhookSecret) = settings.payments {
+            payments = StripePayments(client: .shared, baseURL: baseURL, secretKey: secretKey)
+            webhook = StripeWebhook(secret: webhookSecret)
+        }
+        let accounts = Accounts(
+            postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
+            outgoing: queue, payments: payments, webhook: webhook, zones: try .system(), rules: settings.rules, now: now)
+        let worker = DeliveryWorker(
+            queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
+        let schema = SchemaProbe(postgres: postgres)
+        runner = ServiceRunner(
+            settings.runner, table: accounts.routes, seal: IdentitySeal(settings.secret),
+            // Not Redis: without it everything is answered, but for what must be confirmed there.
+            checks: [Health.Check("postgres") { await schema.isWell() }],
+            services: [
+                passwords, postgres, redis,
+                TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
+                Housekeeping(postgres: postgres, logger: logger, now: now), worker,
+            ],
+            registry: registry, log: log, logger: logger, onListening: onListening)
+    }
+
+    /// Sees whether the schema is what this release needs. Postgres being away is no reason not to start: until it is
+    /// back and its schema is right, the process isn't ready.
+    ///
+    /// - Throws: `MigrationError` when `migrate` has to be run first.
+    public static func checkSchema(_ settings: AccountsSettings, logger: Logger) async throws {
+        do {
+            let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "accounts")
+            try await PostgresClient.with(configuration, logger: logger) {
+                try await AccountsSchema.migrator.check($0)
+            }
+        } catch let error as PostgresError where error.isUnavailable {
+            logger.warning("starting without Postgres", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// - Throws: `MigrationError`, `PostgresError`.
+    public static func migrate(_ settings: AccountsSettings, logger: Logger) async throws {
+        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "accounts migrate")
+        try await PostgresClient.with(configuration, logger: logger) {
+            try await AccountsSchema.migrator.migrate($0, logger: logger)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import AccountsDomain
+import Hummingbird
+import Postgres
+import ServiceKit
+
+extension Accounts {
+    /// A code shows that an SMS to a number arrives; the number becomes the user's.
+    func verifyPhone(_ request: ServiceRequest) async throws -> Response {
+        let id = try request.user.id
+        var fields = try request.fields()
+        let code = try fields.finish(
+            fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .phone) })
+        let now = now()
+        let result = try await postgres.withTransaction { transaction -> (Profile, TokenChanges)? in
+            guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
+            guard let number = try await use(code, of: id, at: now, in: transaction) else { return nil }
+            let rows = try await transaction.execute(
+                """
+                UPDATE accounts.users SET phone = \(number), phone_verified = true, updated = \(now),
+                    token_version = token_version + CASE WHEN phone_verified THEN 0 ELSE 1 END
+                WHERE id = \(id) RETURNING \(TokenOwner.columns)
+                """)
+            guard let owner = try rows.first.map(TokenOwner.init),
+                let profile = try await transaction.profile(id, at: now)
+            else { throw Problem.userGone }
+            if before.user.phoneVerified { return (profile, .none) }
+            return (profile, try await tokens.flagsChanged(of: owner, losing: false, at: now, in: transaction))
+        }
+        guard let (profile, changes) = result else { throw Problem.noSuchCode }
+        try await tokens.settle(changes)
+        return .profile(profile)
+    }
+}

@@ -1,0 +1,19 @@
+import Synchronization
+
+/// Tells the relay that there is something to publish: this process's own when it leads, else the one that does.
+final class Doorbell: Sendable {
+    /// Wakes the relay of this process.
+    let here = Signal()
+    /// Wakes the task that rings at the leader's, by way of Redis.
+    let elsewhere = Signal()
+    private let leads = Atomic(false)
+
+    var isLeading: Bool {
+        get { leads.load(ordering: .acquiring) }
+        set { leads.store(newValue, ordering: .releasing) }
+    }
+
+    func ring() {
+        if isLeading { here.ring() } else { elsewhere.ring() }
+    }
+}

@@ -1,0 +1,5 @@
+import Postgres
+import Redis
+
+extension PostgresError: UnavailableError {}
+extension RedisError: UnavailableError {}
