@@ -54,7 +54,8 @@ extension PostgresClient {
         #expect(found == value, sourceLocation: location)
     }
 
-    func value<Value: PostgresDecodable & Sendable>(_ sql: SQL, as type: Value.Type = Value.self) async throws -> Value {
+    func value<Value: PostgresDecodable & Sendable>(_ sql: SQL, as type: Value.Type = Value.self) async throws -> Value
+    {
         let rows = try await read(sql)
         guard let row = rows.first else { throw PostgresError(.decoding, "no row") }
         return try row.decode(type)
