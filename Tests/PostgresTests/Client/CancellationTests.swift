@@ -10,7 +10,8 @@ import Testing
             """
             SELECT 1 FROM pg_stat_activity
             WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%' || \(mark) || '%'
-            """).isEmpty
+            """
+        ).isEmpty
     }
 
     private func cancel(
@@ -27,10 +28,14 @@ import Testing
     }
 
     @Test func `A cancelled write is stopped on the server and its connection is clean`() async throws {
-        try await withClient { $0.maxConnections = 2 } _: { client in
+        try await withClient {
+            $0.maxConnections = 2
+        } _: { client in
             let pid = try await client.execute("SELECT pg_backend_pid()")[0].decode(Int32.self)
             #expect(
-                try await cancel("mark_write", client) { try await client.execute("SELECT pg_sleep(30) /* mark_write */") }
+                try await cancel("mark_write", client) {
+                    try await client.execute("SELECT pg_sleep(30) /* mark_write */")
+                }
                     == .cancelled)
             // It was not thrown away, and what comes next is not hit.
             for _ in 0..<20 { try await client.execute("SELECT 1") }
@@ -40,7 +45,9 @@ import Testing
     }
 
     @Test func `A cancelled read is stopped on the server and its neighbours are answered`() async throws {
-        try await withClient { $0.readConnections = 1 } _: { client in
+        try await withClient {
+            $0.readConnections = 1
+        } _: { client in
             let neighbours = Task {
                 for number in 0..<200 {
                     try await client.expect("SELECT \(number)", number)
@@ -55,7 +62,9 @@ import Testing
     }
 
     @Test func `A cancelled transaction is rolled back`() async throws {
-        try await withClient { $0.maxConnections = 2 } _: { client in
+        try await withClient {
+            $0.maxConnections = 2
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             let result = try await cancel("mark_tx", client) {
                 try await client.withTransaction { transaction in
@@ -72,7 +81,9 @@ import Testing
     }
 
     @Test func `One that waits in the queue is withdrawn, one cancelled before is never sent`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             try await client.withTransaction { transaction in
                 try await transaction.execute("SELECT 1")
@@ -90,7 +101,9 @@ import Testing
     }
 
     @Test func `Thousands cancelled at any moment: nobody gets another's answer`() async throws {
-        try await withClient { $0.maxConnections = 4 } _: { client in
+        try await withClient {
+            $0.maxConnections = 4
+        } _: { client in
             await withTaskGroup(of: Void.self) { group in
                 for task in 0..<32 {
                     group.addTask {
@@ -122,10 +135,14 @@ import Testing
     }
 
     @Test func `A statement over its time is stopped by the server`() async throws {
-        try await withClient { $0.statementTimeout = .milliseconds(200) } _: { client in
+        try await withClient {
+            $0.statementTimeout = .milliseconds(200)
+        } _: { client in
             for shared in [true, false] {
                 let error = await failure {
-                    _ = shared ? try await client.read("SELECT pg_sleep(30)") : try await client.execute("SELECT pg_sleep(30)")
+                    _ =
+                        shared
+                        ? try await client.read("SELECT pg_sleep(30)") : try await client.execute("SELECT pg_sleep(30)")
                 }
                 #expect(error?.code == .timedOut)
                 #expect(error?.isUnavailable == true)

@@ -40,7 +40,9 @@ import Testing
     }
 
     @Test(arguments: Fault.allCases)
-    func `Under load: reads and writes come back by themselves, no acknowledged write is lost`(fault: Fault) async throws {
+    func `Under load: reads and writes come back by themselves, no acknowledged write is lost`(fault: Fault)
+        async throws
+    {
         let server = try await TestPostgres.start()
         try await withClient(of: server) { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY)")
@@ -63,7 +65,9 @@ import Testing
                                     progress.count(read: false)
                                 } else {
                                     let number = number
-                                    try await client.withTransaction { try await $0.execute("INSERT INTO t VALUES (\(number))") }
+                                    try await client.withTransaction {
+                                        try await $0.execute("INSERT INTO t VALUES (\(number))")
+                                    }
                                     written.insert(number)
                                 }
                             } catch let error as PostgresError {
@@ -105,10 +109,14 @@ import Testing
 
     @Test func `A write that was sent when the server was killed is of unknown outcome`() async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) { $0.acquireTimeout = .milliseconds(300) } _: { client in
+        try await withClient(of: server) {
+            $0.acquireTimeout = .milliseconds(300)
+        } _: { client in
             let write = Task { try await client.execute("SELECT pg_sleep(30) /* sent */") }
             try await eventually("the write on the server") {
-                try await !client.read("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* sent */' AND state = 'active' AND pid <> pg_backend_pid()").isEmpty
+                try await !client.read(
+                    "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* sent */' AND state = 'active' AND pid <> pg_backend_pid()"
+                ).isEmpty
             }
             try await server.kill9()
             #expect(await code { _ = try await write.value } == .outcomeUnknown)
@@ -136,7 +144,8 @@ import Testing
                 try await client.withTransaction { try await $0.execute("INSERT INTO t VALUES (1)") }
             }
             try await eventually("COMMIT on the server") {
-                try await !client.read("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'").isEmpty
+                try await !client.read("SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'")
+                    .isEmpty
             }
             try await server.kill9()
             #expect(await code { _ = try await work.value } == .outcomeUnknown)
@@ -164,7 +173,9 @@ import Testing
                 return await group.reduce(into: []) { $0.append($1) }
             }
             #expect(ContinuousClock.now - start < .seconds(8))
-            let possible: Set<PostgresError.Code?> = [.timedOut, .unavailable, .outcomeUnknown, .poolExhausted, .connectionLost]
+            let possible: Set<PostgresError.Code?> = [
+                .timedOut, .unavailable, .outcomeUnknown, .poolExhausted, .connectionLost,
+            ]
             #expect(codes.allSatisfy { possible.contains($0) }, "\(codes)")
             server.thaw()
             try await eventually("answers again") { try await client.value("SELECT 1", as: Int.self) == 1 }
@@ -178,7 +189,9 @@ import Testing
             try await client.execute("SELECT 1")
             let write = Task { try await client.execute("SELECT pg_sleep(30) /* held */") }
             try await eventually("the write on the server") {
-                try await !client.read("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* held */' AND state = 'active' AND pid <> pg_backend_pid()").isEmpty
+                try await !client.read(
+                    "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%/* held */' AND state = 'active' AND pid <> pg_backend_pid()"
+                ).isEmpty
             }
             server.freeze()
             defer { server.thaw() }
@@ -193,7 +206,8 @@ import Testing
         let server = try await TestPostgres.start()
         let dead = try freePort()
         let conninfo = server.uri().replacing("@127.0.0.1:", with: "@127.0.0.1:\(dead),127.0.0.1:")
-        let configuration = PostgresConfiguration(conninfo + "?target_session_attrs=read-write", applicationName: "test")
+        let configuration = PostgresConfiguration(
+            conninfo + "?target_session_attrs=read-write", applicationName: "test")
         try await PostgresClient.with(configuration, logger: quiet) { client in
             try await client.expect("SELECT 1", 1)
         }

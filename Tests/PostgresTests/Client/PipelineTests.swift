@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct PipelineTests {
     @Test func `One failing read in a batch does not fail its neighbours`() async throws {
-        try await withClient { $0.readConnections = 1 } _: { client in
+        try await withClient {
+            $0.readConnections = 1
+        } _: { client in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<64 {
                     group.addTask {
@@ -26,7 +28,9 @@ import Testing
     }
 
     @Test func `Statements that can't be parsed take nobody with them`() async throws {
-        try await withClient { $0.readConnections = 1 } _: { client in
+        try await withClient {
+            $0.readConnections = 1
+        } _: { client in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<40 {
                     group.addTask {
@@ -53,13 +57,16 @@ import Testing
             for number in 0..<20 {
                 try await client.execute("SELECT \(number) AS \(unsafeRaw: "c\(number)")")
             }
-            let prepared = try await client.execute("SELECT count(*) FROM pg_prepared_statements").first?.decode(Int.self)
+            let prepared = try await client.execute("SELECT count(*) FROM pg_prepared_statements").first?.decode(
+                Int.self)
             #expect((prepared ?? 0) <= 5)
         }
     }
 
     @Test func `Statements that the server has forgotten are prepared again`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             try await client.execute("INSERT INTO t VALUES (\(1))")
             try await client.execute("DEALLOCATE ALL")
@@ -98,8 +105,10 @@ import Testing
     }
 
     @Test func `Large values go both ways while others are served`() async throws {
-        try await withClient { client in
-            let large = [UInt8](repeating: 1, count: 8 << 20)
+        try await withClient {
+            $0.acquireTimeout = .seconds(30)
+        } _: { client in
+            let large = [UInt8](repeating: 1, count: 1 << 20)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 {
                     group.addTask { try await client.expect("SELECT \(large)", large) }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct PoolTests {
     @Test func `There are never more connections than the bound, and those who wait get their turn`() async throws {
-        try await withClient { $0.maxConnections = 3 } _: { client in
+        try await withClient {
+            $0.maxConnections = 3
+        } _: { client in
             let most = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<24 {
                     group.addTask {
@@ -13,7 +15,8 @@ import Testing
                             """
                             SELECT count(*) FROM pg_stat_activity, pg_sleep(0.01)
                             WHERE datname = current_database() AND application_name = 'test'
-                            """).first?.decode(Int.self) ?? 0
+                            """
+                        ).first?.decode(Int.self) ?? 0
                     }
                 }
                 return try await group.reduce(0, max)
@@ -25,14 +28,14 @@ import Testing
     @Test func `Who waits too long is told that all are busy`() async throws {
         try await withClient {
             $0.maxConnections = 1
-            $0.acquireTimeout = .milliseconds(200)
+            $0.acquireTimeout = .seconds(2)
         } _: { client in
             try await client.withTransaction { transaction in
                 try await transaction.execute("SELECT 1")
                 let start = ContinuousClock.now
                 #expect(await code { try await client.execute("SELECT 1") } == .poolExhausted)
                 let waited = ContinuousClock.now - start
-                #expect(waited >= .milliseconds(200) && waited < .seconds(2))
+                #expect(waited >= .seconds(2) && waited < .seconds(8))
                 // Reads have their own connections.
                 try await client.expect("SELECT 1", 1)
             }
@@ -75,7 +78,10 @@ import Testing
             #expect(error?.code == .unavailable)
             #expect(error?.isUnavailable == true)
             #expect(await code { try await client.execute("SELECT 1") } == .unavailable)
-            #expect(await code { _ = try await client.withTransaction { try await $0.execute("SELECT 1") } } == .unavailable)
+            let transaction = await code {
+                _ = try await client.withTransaction { try await $0.execute("SELECT 1") }
+            }
+            #expect(transaction == .unavailable)
         }
         #expect(ContinuousClock.now - start < .seconds(5))
     }
@@ -95,18 +101,20 @@ import Testing
     }
 
     @Test func `A slow read does not hold up those behind it`() async throws {
-        try await withClient { $0.readConnections = 1 } _: { client in
-            async let slow = client.read("SELECT pg_sleep(2)")
+        try await withClient {
+            $0.readConnections = 1
+        } _: { client in
+            async let slow = client.read("SELECT pg_sleep(6)")
             try await eventually("the slow read on the server") {
                 try await client.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND datname = current_database()"
+                    "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(6)' AND datname = current_database()"
                 ).isEmpty == false
             }
             let start = ContinuousClock.now
             try await client.expect("SELECT 1", 1)
             #expect(await failure { _ = try await client.read("CREATE TABLE t ()") }?.sqlState == "25006")
             #expect(await failure { _ = try await client.read("SELECT 1/0") }?.sqlState == "22012")
-            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(ContinuousClock.now - start < .seconds(5))
             _ = try await slow
         }
     }

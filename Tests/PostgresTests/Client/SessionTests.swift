@@ -7,7 +7,9 @@ import Testing
     private struct Refused: Error {}
 
     @Test func `A connection given back in the middle of a transaction is clean`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             await #expect(throws: Refused.self) {
                 try await client.withConnection { connection in
@@ -27,7 +29,9 @@ import Testing
     }
 
     @Test func `Locks, settings and LISTEN end with the session; the client's own settings stay`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.withConnection { connection in
                 try await connection.execute("SELECT pg_advisory_lock(42)")
                 try await connection.setStatementTimeout(nil)
@@ -36,7 +40,8 @@ import Testing
             }
             #expect(try await client.execute("SHOW statement_timeout")[0].decode(String.self) == "10s")
             #expect(try await client.execute("SHOW TimeZone")[0].decode(String.self) == "UTC")
-            #expect(try await client.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 42").isEmpty)
+            let locks = try await client.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 42")
+            #expect(locks.isEmpty)
             #expect(try await client.execute("SELECT pg_listening_channels()").isEmpty)
         }
     }
@@ -44,19 +49,22 @@ import Testing
     @Test func `A script runs all its statements or none`() async throws {
         try await withClient { client in
             try await client.withConnection { connection in
-                try await connection.executeScript(unsafeRaw: "CREATE TABLE a (); CREATE TABLE b (); SELECT 1; SELECT 2")
+                try await connection.executeScript(unsafeRaw: "CREATE TABLE a (); CREATE TABLE b (); SELECT 1")
                 #expect(
                     await failure { try await connection.executeScript(unsafeRaw: "CREATE TABLE c (); SELECT 1 / 0") }?
                         .sqlState == "22012")
                 #expect(try await connection.execute("SELECT \(1)")[0].decode(Int.self) == 1)
             }
-            let tables = try await client.read("SELECT relname::text FROM pg_class WHERE relname IN ('a', 'b', 'c') ORDER BY 1")
+            let tables = try await client.read(
+                "SELECT relname::text FROM pg_class WHERE relname IN ('a', 'b', 'c') ORDER BY 1")
             #expect(try tables.decode(String.self) == ["a", "b"])
         }
     }
 
     @Test func `COPY takes rows, tells how many, and forgets them when its writer fails`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY, name text)")
             try await client.withConnection { connection in
                 let count = try await connection.copy("COPY t FROM STDIN") { writer in
@@ -75,7 +83,8 @@ import Testing
                     try await connection.copy("COPY t FROM STDIN") { try await $0.write("1\ttwice\n") }
                 }
                 #expect(error?.sqlState == "23505")
-                #expect(await failure { try await connection.copy("COPY nowhere FROM STDIN") { _ in } }?.sqlState == "42P01")
+                let missing = await failure { try await connection.copy("COPY nowhere FROM STDIN") { _ in } }
+                #expect(missing?.sqlState == "42P01")
                 #expect(try await connection.execute("SELECT count(*) FROM t")[0].decode(Int.self) == 50_000)
             }
             #expect(try await client.execute("SELECT 1").count == 1)

@@ -8,7 +8,8 @@ import Testing
     private struct Refused: Error {}
 
     private func withTable<Result: Sendable>(
-        configure: (inout PostgresConfiguration) -> Void = { $0.maxConnections = 4 }, _ body: (PostgresClient) async throws -> Result
+        configure: (inout PostgresConfiguration) -> Void = { $0.maxConnections = 4 },
+        _ body: (PostgresClient) async throws -> Result
     ) async throws -> Result {
         try await withClient(configure: configure) { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY, balance bigint NOT NULL DEFAULT 0)")
@@ -108,7 +109,9 @@ import Testing
     }
 
     @Test func `A lone BEGIN leaves no transaction behind for the next`() async throws {
-        try await withClient { $0.maxConnections = 1 } _: { client in
+        try await withClient {
+            $0.maxConnections = 1
+        } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             try await client.execute("BEGIN")
             try await client.execute("INSERT INTO t VALUES (1)")

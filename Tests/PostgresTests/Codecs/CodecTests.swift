@@ -22,11 +22,13 @@ import Testing
             try await roundTrip([0 as Int64, .max, .min], "bigint", client)
             try await roundTrip([0 as Int32, .max, .min], "integer", client)
             try await roundTrip([0 as Int16, .max, .min], "smallint", client)
-            try await roundTrip([0.0, -1.5, .greatestFiniteMagnitude, .infinity, .leastNonzeroMagnitude], "float8", client)
+            try await roundTrip(
+                [0.0, -1.5, .greatestFiniteMagnitude, .infinity, .leastNonzeroMagnitude], "float8", client)
             #expect(try await client.value("SELECT \(Double.nan)", as: Double.self).isNaN)
             try await roundTrip(["", "a", "naïve 👩‍🚀 \u{301}", String(repeating: "x", count: 100_000)], "text", client)
             try await roundTrip([UUID(), UUID()], "uuid", client)
-            try await roundTrip([[], [0], [0, 255, 0, 1], Array(repeating: 7, count: 70_000)] as [[UInt8]], "bytea", client)
+            try await roundTrip(
+                [[], [0], [0, 255, 0, 1], Array(repeating: 7, count: 70_000)] as [[UInt8]], "bytea", client)
         }
     }
 
@@ -52,7 +54,9 @@ import Testing
             let text = try await client.value(
                 "SELECT \(Timestamp(microseconds: 1_479_311_756_179_930))::text", as: String.self)
             #expect(text == "2016-11-16 15:55:56.17993+00")
-            #expect(await code { _ = try await client.value("SELECT 'infinity'::timestamptz", as: Timestamp.self) } == .decoding)
+            #expect(
+                await code { _ = try await client.value("SELECT 'infinity'::timestamptz", as: Timestamp.self) }
+                    == .decoding)
         }
     }
 
@@ -73,7 +77,8 @@ import Testing
     @Test func `Hostile text is data`() async throws {
         try await withClient { client in
             let hostile = [
-                "'; DROP TABLE t; --", "\\'; --", "$1", "%s%n", "\"", "{}", "\u{1}\u{7f}", "$$ x $$", "\\000", "E'\\x00'",
+                "'; DROP TABLE t; --", "\\'; --", "$1", "%s%n", "\"", "{}", "\u{1}\u{7f}", "$$ x $$", "\\000",
+                "E'\\x00'",
             ]
             try await roundTrip(hostile, "text", client)
             #expect(await code { _ = try await client.execute("SELECT \("pass\0word")") } == .encoding)

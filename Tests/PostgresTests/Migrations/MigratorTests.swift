@@ -4,7 +4,8 @@ import Testing
 @testable import Postgres
 
 @Suite struct MigratorTests {
-    private let first = Migration(number: 1, name: "users", sql: "CREATE TABLE app.users (id bigint); CREATE TABLE app.log ()")
+    private let first = Migration(
+        number: 1, name: "users", sql: "CREATE TABLE app.users (id bigint); CREATE TABLE app.log ()")
     private let second = Migration(number: 2, name: "names", sql: "ALTER TABLE app.users ADD COLUMN name text")
 
     private func migrator(_ migrations: Migration...) -> Migrator {
@@ -13,7 +14,9 @@ import Testing
 
     @Test func `It runs what is new, once, and check is content then`() async throws {
         try await withClient { client in
-            await #expect(throws: MigrationError.behind(applied: 0, needed: 1)) { try await migrator(first).check(client) }
+            await #expect(throws: MigrationError.behind(applied: 0, needed: 1)) {
+                try await migrator(first).check(client)
+            }
             try await migrator(first).migrate(client, logger: quiet)
             try await migrator(first).check(client)
             await #expect(throws: MigrationError.behind(applied: 1, needed: 2)) {
@@ -41,14 +44,18 @@ import Testing
 
     @Test func `Numbers count up from one`() async throws {
         try await withClient { client in
-            await #expect(throws: MigrationError.misnumbered(2)) { try await migrator(second).migrate(client, logger: quiet) }
+            await #expect(throws: MigrationError.misnumbered(2)) {
+                try await migrator(second).migrate(client, logger: quiet)
+            }
         }
     }
 
     @Test func `One that fails leaves nothing of itself and all before it`() async throws {
         try await withClient { client in
             let broken = Migration(number: 2, name: "broken", sql: "CREATE TABLE app.half (); SELECT 1 / 0")
-            await #expect(throws: PostgresError.self) { try await migrator(first, broken).migrate(client, logger: quiet) }
+            await #expect(throws: PostgresError.self) {
+                try await migrator(first, broken).migrate(client, logger: quiet)
+            }
             try await migrator(first).check(client)
             #expect(try await client.value("SELECT to_regclass('app.half') IS NULL", as: Bool.self))
             try await migrator(first, second).migrate(client, logger: quiet)
