@@ -19,7 +19,7 @@ public struct PostgresConfiguration: Sendable {
     /// Prepared statements remembered for each connection.
     public var statementCacheSize = 256
     /// How often a transaction runs when the server asks for another try (40001, 40P01).
-    public var transactionAttempts = 5
+    public var transactionAttempts = 8
     /// An exclusive connection idle for longer is closed; one is kept.
     public var idleTimeout: Duration = .seconds(300)
 

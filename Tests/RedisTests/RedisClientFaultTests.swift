@@ -62,12 +62,13 @@ private final class Flag: Sendable {
             for _ in 0..<50 {
                 await expectFailure(.unavailable) { try await client.send(["PING"]) }
             }
-            #expect(ContinuousClock.now - start < .seconds(1))
+            // Fifty timeouts would be fifty seconds.
+            #expect(ContinuousClock.now - start < .seconds(10))
 
             try await server.start()
             let back = ContinuousClock.now
             try await eventually("it answers again") { try await client.send(["PING"]) == .simple("PONG") }
-            #expect(ContinuousClock.now - back < .seconds(3))
+            #expect(ContinuousClock.now - back < .seconds(5))
             let secondRunID = try #require(client.serverRunID)
             #expect(secondRunID != firstRunID)
             try await expectEqual(client.send(keyed: { ["ECHO", $0] }).string, secondRunID)
@@ -97,7 +98,7 @@ private final class Flag: Sendable {
                 try await group.waitForAll()
             }
             #expect(load.mismatches.load(ordering: .relaxed) == 0)
-            #expect(load.longest.load(ordering: .relaxed) < 3000)
+            #expect(load.longest.load(ordering: .relaxed) < 5000)
         }
         try await server.stop()
     }
@@ -111,7 +112,7 @@ private final class Flag: Sendable {
                 $0.commandTimeout = .milliseconds(300)
             }
         ) { client in
-            _ = try await client.send(["PING"])
+            try await eventually("it is connected") { client.serverRunID != nil }
             server.freeze()
             try await eventually("it knows without being used") { client.serverRunID == nil }
             server.thaw()
@@ -196,7 +197,7 @@ private final class Flag: Sendable {
         try await withClient(server.url, { $0.connectTimeout = .milliseconds(200) }) { client in
             let start = ContinuousClock.now
             await expectFailure(.unavailable) { try await client.send(["PING"]) }
-            #expect(ContinuousClock.now - start < .seconds(2))
+            #expect(ContinuousClock.now - start < .seconds(5))
         }
         try await server.stop()
     }

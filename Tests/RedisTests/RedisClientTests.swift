@@ -150,16 +150,16 @@ import Testing
     }
 
     @Test func aCancelledTaskReturnsAtOnceAndItsAnswerGoesToNobody() async throws {
-        let server = try await TestRedis.shared()
+        let server = try await TestRedis.start()
         try await withClient(server.url, { $0.commandTimeout = .seconds(20) }) { client in
             _ = try await client.send(["PING"])
-            let waiting = Task { try await client.send(["BLPOP", "never", "1"]) }
+            let waiting = Task { try await client.send(["BLPOP", "never", "2"]) }
             let behind = (0..<20).map { number in Task { try await client.send(["ECHO", number]).string } }
             try await eventually("it blocks") { try await server.cli("INFO", "clients").contains("blocked_clients:1") }
             let start = ContinuousClock.now
             waiting.cancel()
             await #expect(throws: CancellationError.self) { try await waiting.value }
-            #expect(ContinuousClock.now - start < .milliseconds(900))
+            #expect(ContinuousClock.now - start < .milliseconds(1500))
             for (number, task) in behind.enumerated() {
                 try await expectEqual(task.value, "\(number)")
             }
@@ -169,6 +169,7 @@ import Testing
             }
             await #expect(throws: CancellationError.self) { try await before.value }
         }
+        try await server.stop()
     }
 
     @Test func manyTasksCancelledInTheMiddleLeaveTheOthersTheirOwnAnswers() async throws {
@@ -203,15 +204,15 @@ import Testing
         await #expect(throws: RedisError(.closed, "run() was called before")) { try await client.run() }
     }
 
-    @Test func withoutAServerTheFirstCommandsFailWithinTwoSeconds() async throws {
+    @Test func withoutAServerCommandsWaitForTheFirstConnectionAndThenNoMore() async throws {
         let port = try freePort()
-        try await withClient("redis://127.0.0.1:\(port)") { client in
+        try await withClient("redis://127.0.0.1:\(port)", { $0.commandTimeout = .seconds(60) }) { client in
             let start = ContinuousClock.now
-            await expectFailure(.unavailable) { try await client.send(["PING"]) }
-            #expect(ContinuousClock.now - start < .seconds(2))
-            let second = ContinuousClock.now
-            await expectFailure(.unavailable) { try await client.send(["PING"]) }
-            #expect(ContinuousClock.now - second < .milliseconds(500))
+            for _ in 0..<20 {
+                await expectFailure(.unavailable) { try await client.send(["PING"]) }
+            }
+            #expect(ContinuousClock.now - start > .milliseconds(900))
+            #expect(ContinuousClock.now - start < .seconds(10))
         }
     }
 

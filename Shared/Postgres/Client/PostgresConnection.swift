@@ -77,6 +77,7 @@ public struct PostgresCopyWriter: Sendable {
 
 extension PostgresClient {
     /// Gives `body` a connection of its own.
+    @discardableResult
     public func withConnection<Result: Sendable>(
         _ body: @Sendable (PostgresConnection) async throws -> Result
     ) async throws -> Result {

@@ -18,6 +18,7 @@ extension PostgresClient {
     /// - Throws: what `body` throws; `transactionAborted` when the server answered ROLLBACK to COMMIT because a failure
     ///   inside had been swallowed; `connectionLost` when the connection went before COMMIT was sent, so that nothing
     ///   took effect; `outcomeUnknown` when it went after.
+    @discardableResult
     public func withTransaction<Result: Sendable>(
         isolation: Isolation = .readCommitted,
         _ body: @Sendable (PostgresTransaction) async throws -> Result
@@ -36,7 +37,7 @@ extension PostgresClient {
                     throw error
                 }
                 // Apart from those it collided with.
-                try? await Task.sleep(for: .milliseconds(Int.random(in: 0...(5 << attempt))))
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 0...min(5 << attempt, 200))))
                 attempt += 1
             }
         }

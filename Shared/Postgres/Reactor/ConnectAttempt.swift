@@ -81,7 +81,11 @@ struct ConnectAttempt: Sendable {
             "-c statement_timeout=\(statement) -c idle_in_transaction_session_timeout=\(max(statement, 1000))"
         settings += " -c TimeZone=UTC"
         // What may be sent twice must not be able to write.
-        if role == .shared { settings += " -c default_transaction_read_only=on" }
+        if role == .shared {
+            settings += " -c default_transaction_read_only=on"
+            // libpq would take that very setting for the sign of a server that can't be written to.
+            if given["target_session_attrs"] == "read-write" { merged["target_session_attrs"] = "primary" }
+        }
         merged["options"] = given["options"].map { "\(settings) \($0)" } ?? settings
         return .success(merged.map { ($0.key, $0.value) })
     }

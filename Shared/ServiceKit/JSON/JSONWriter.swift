@@ -132,15 +132,23 @@ public struct JSONWriter: Sendable {
     public mutating func element(_ value: UUID?) {
         guard let value else { return null() }
         separate()
-        quote()
-        withUnsafeBytes(of: value.uuid) { bytes in
-            for (index, byte) in bytes.enumerated() {
-                if index == 4 || index == 6 || index == 8 || index == 10 { buffer.writeInteger(UInt8(ascii: "-")) }
-                buffer.writeInteger(Self.hexDigit(byte >> 4))
-                buffer.writeInteger(Self.hexDigit(byte & 15))
+        _ = withUnsafeBytes(of: value.uuid) { bytes in
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 38) { space in
+                space[0] = UInt8(ascii: "\"")
+                var index = 1
+                for (position, byte) in bytes.enumerated() {
+                    if position == 4 || position == 6 || position == 8 || position == 10 {
+                        space[index] = UInt8(ascii: "-")
+                        index += 1
+                    }
+                    space[index] = Self.hexDigit(byte >> 4)
+                    space[index + 1] = Self.hexDigit(byte & 15)
+                    index += 2
+                }
+                space[index] = UInt8(ascii: "\"")
+                return index + 1
             }
         }
-        quote()
         needsComma = true
     }
 
@@ -162,11 +170,24 @@ public struct JSONWriter: Sendable {
 
     // MARK: Bytes
 
+    /// The comma before it, the name in quotes and the colon, in one piece.
     private mutating func key(_ name: StaticString) {
-        separate()
-        quote()
-        buffer.writeStaticString(name)
-        buffer.writeStaticString("\":")
+        let hasComma = needsComma
+        _ = name.withUTF8Buffer { name in
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: name.count + 4) { space in
+                var index = 0
+                if hasComma {
+                    space[0] = UInt8(ascii: ",")
+                    index = 1
+                }
+                space[index] = UInt8(ascii: "\"")
+                UnsafeMutableRawBufferPointer(rebasing: space[(index + 1)...]).copyBytes(from: name)
+                index += name.count + 1
+                space[index] = UInt8(ascii: "\"")
+                space[index + 1] = UInt8(ascii: ":")
+                return index + 2
+            }
+        }
         needsComma = false
     }
 
@@ -220,20 +241,31 @@ public struct JSONWriter: Sendable {
 enum JSONText {
     /// Writes a text in quotes, escaping what RFC 8259, section 7, says must be: `"`, `\` and controls.
     static func write(_ value: String, into buffer: inout ByteBuffer) {
-        buffer.writeInteger(UInt8(ascii: "\""))
         var value = value
         value.withUTF8 { bytes in
+            // Most texts have nothing to escape and go out in one piece.
+            guard let first = bytes.firstIndex(where: mustEscape) else { return plain(bytes, into: &buffer) }
+            buffer.writeInteger(UInt8(ascii: "\""))
             var start = 0
-            for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x22 || bytes[index] == 0x5C {
+            for index in first..<bytes.count where mustEscape(bytes[index]) {
                 if index > start { buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start..<index])) }
                 escape(bytes[index], into: &buffer)
                 start = index + 1
             }
-            if start < bytes.count {
-                buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start...]))
-            }
+            buffer.writeBytes(UnsafeBufferPointer(rebasing: bytes[start...]))
+            buffer.writeInteger(UInt8(ascii: "\""))
         }
-        buffer.writeInteger(UInt8(ascii: "\""))
+    }
+
+    private static func mustEscape(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5C }
+
+    private static func plain(_ bytes: UnsafeBufferPointer<UInt8>, into buffer: inout ByteBuffer) {
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count + 2) { space in
+            space[0] = UInt8(ascii: "\"")
+            UnsafeMutableRawBufferPointer(rebasing: space[1...]).copyBytes(from: bytes)
+            space[bytes.count + 1] = UInt8(ascii: "\"")
+            return bytes.count + 2
+        }
     }
 
     private static func escape(_ byte: UInt8, into buffer: inout ByteBuffer) {

@@ -71,12 +71,14 @@ extension ClientConnection: UpstreamReceiver {
             isHeld = true
             upstream?.setReading(false)
             let serial = serial
-            tokens.settle(token, everywhere: { [self] in
-                guard serial == self.serial, isHeld else { return }
-                isHeld = false
-                upstream?.setReading(true)
-                if answerEnded { complete() } else { flush() }
-            })
+            tokens.settle(
+                token,
+                everywhere: { [self] in
+                    guard serial == self.serial, isHeld else { return }
+                    isHeld = false
+                    upstream?.setReading(true)
+                    if answerEnded { complete() } else { flush() }
+                })
         }
     }
 

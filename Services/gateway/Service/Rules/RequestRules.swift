@@ -14,7 +14,7 @@ enum RequestRules {
         for byte in line {
             switch byte {
             case UInt8(ascii: " "): spaces += 1
-            case 0...0x1F, 0x7F...0xFF: 
+            case 0...0x1F, 0x7F...0xFF:
                 return Problem(.badRequest, "The request line has characters that don't belong there.")
             default: if spaces == 1 { targetLength += 1 }
             }

@@ -43,7 +43,8 @@ final class RequestRecord {
         log.line { line in
             line.writeStaticString("{\"time\":\"")
             RFC3339.write(microseconds: WallClock.microseconds, into: &line)
-            line.writeStaticString("\",\"level\":\"info\",\"service\":\"gateway\",\"message\":\"request\",\"method\":\"")
+            line.writeStaticString(
+                "\",\"level\":\"info\",\"service\":\"gateway\",\"message\":\"request\",\"method\":\"")
             line.writeString(client.shape?.method.rawValue ?? "-")
             line.writeStaticString("\",\"route\":\"")
             line.writeString(Self.prefixes[prefix])

@@ -82,7 +82,8 @@ public struct GatewaySettings: Sendable {
 
 extension SettingsReader {
     fileprivate mutating func origins(_ name: String, default otherwise: String) -> [UpstreamOrigin]? {
-        parsed(name, default: UpstreamOrigin(url: otherwise).map { [$0] }, "must be http URLs with commas between them") {
+        parsed(name, default: UpstreamOrigin(url: otherwise).map { [$0] }, "must be http URLs with commas between them")
+        {
             let urls = $0.split(separator: ",").map { url in
                 let text = String(url.trimmingSpaces)
                 return UpstreamOrigin(url: text.hasSuffix("/") ? String(text.dropLast()) : text)

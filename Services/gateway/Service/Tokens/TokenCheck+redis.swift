@@ -59,7 +59,9 @@ extension TokenCheck {
         return TokenRecord(text).map { .record($0) } ?? .missing
     }
 
-    private static func record(from result: Result<UpstreamFetch.Answer, UpstreamFault>) -> Result<TokenRecord?, any Error> {
+    private static func record(from result: Result<UpstreamFetch.Answer, UpstreamFault>) -> Result<
+        TokenRecord?, any Error
+    > {
         switch result {
         case .failure(let fault): return .failure(fault)
         case .success(let answer):

@@ -273,7 +273,9 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
 
     /// Both must agree where the answer ends.
     private func checkEnd() throws {
-        if case .ended = phase { guard decoderEnded else { throw UpstreamFault.badAnswer } } else if decoderEnded {
+        if case .ended = phase {
+            guard decoderEnded else { throw UpstreamFault.badAnswer }
+        } else if decoderEnded {
             throw UpstreamFault.badAnswer
         }
     }

@@ -1,0 +1,119 @@
+import TestKit
+import Testing
+
+@testable import Postgres
+
+@Suite struct PoolTests {
+    @Test func `There are never more connections than the bound, and those who wait get their turn`() async throws {
+        try await withClient { $0.maxConnections = 3 } _: { client in
+            let most = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<24 {
+                    group.addTask {
+                        try await client.execute(
+                            """
+                            SELECT count(*) FROM pg_stat_activity, pg_sleep(0.01)
+                            WHERE datname = current_database() AND application_name = 'test'
+                            """).first?.decode(Int.self) ?? 0
+                    }
+                }
+                return try await group.reduce(0, max)
+            }
+            #expect(most > 1 && most <= 3 + 2)
+        }
+    }
+
+    @Test func `Who waits too long is told that all are busy`() async throws {
+        try await withClient {
+            $0.maxConnections = 1
+            $0.acquireTimeout = .milliseconds(200)
+        } _: { client in
+            try await client.withTransaction { transaction in
+                try await transaction.execute("SELECT 1")
+                let start = ContinuousClock.now
+                #expect(await code { try await client.execute("SELECT 1") } == .poolExhausted)
+                let waited = ContinuousClock.now - start
+                #expect(waited >= .milliseconds(200) && waited < .seconds(2))
+                // Reads have their own connections.
+                try await client.expect("SELECT 1", 1)
+            }
+            try await client.execute("SELECT 1")
+        }
+    }
+
+    @Test func `The queue has an end`() async throws {
+        try await withClient {
+            $0.maxConnections = 1
+            $0.maxWaiters = 2
+        } _: { client in
+            try await client.withTransaction { transaction in
+                try await transaction.execute("SELECT 1")
+                let codes = await withTaskGroup(of: PostgresError.Code?.self) { group in
+                    for _ in 0..<5 {
+                        group.addTask { await code { try await client.execute("SELECT 1") } }
+                    }
+                    var codes: [PostgresError.Code?] = []
+                    for await code in group {
+                        codes.append(code)
+                        // The two that wait go on only when the transaction is over.
+                        if codes.count == 3 { group.cancelAll() }
+                    }
+                    return codes
+                }
+                #expect(codes.prefix(3).allSatisfy { $0 == .poolExhausted })
+                #expect(codes.suffix(2).allSatisfy { $0 == .cancelled })
+            }
+        }
+    }
+
+    @Test func `A server that is not there: unavailable within the wait`() async throws {
+        let port = try freePort()
+        var configuration = PostgresConfiguration("host=127.0.0.1 port=\(port) user=nobody", applicationName: "test")
+        configuration.acquireTimeout = .milliseconds(300)
+        let start = ContinuousClock.now
+        try await PostgresClient.with(configuration, logger: quiet) { client in
+            let error = await failure { _ = try await client.read("SELECT 1") }
+            #expect(error?.code == .unavailable)
+            #expect(error?.isUnavailable == true)
+            #expect(await code { try await client.execute("SELECT 1") } == .unavailable)
+            #expect(await code { _ = try await client.withTransaction { try await $0.execute("SELECT 1") } } == .unavailable)
+        }
+        #expect(ContinuousClock.now - start < .seconds(5))
+    }
+
+    @Test func `Before it runs queries wait, and after it they are refused`() async throws {
+        let server = try await TestPostgres.shared()
+        var configuration = PostgresConfiguration(server.conninfo(), applicationName: "test")
+        configuration.acquireTimeout = .milliseconds(100)
+        let client = PostgresClient(configuration, logger: quiet)
+        #expect(await code { _ = try await client.read("SELECT 1") } == .unavailable)
+        let running = Task { try await client.run() }
+        try await eventually("the first answer") { try await client.value("SELECT 1", as: Int.self) == 1 }
+        running.cancel()
+        try await running.value
+        #expect(await code { _ = try await client.read("SELECT 1") } == .closed)
+        #expect(await code { try await client.execute("SELECT 1") } == .closed)
+    }
+
+    @Test func `A slow read does not hold up those behind it`() async throws {
+        try await withClient { $0.readConnections = 1 } _: { client in
+            async let slow = client.read("SELECT pg_sleep(2)")
+            try await eventually("the slow read on the server") {
+                try await client.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND datname = current_database()"
+                ).isEmpty == false
+            }
+            let start = ContinuousClock.now
+            try await client.expect("SELECT 1", 1)
+            #expect(await failure { _ = try await client.read("CREATE TABLE t ()") }?.sqlState == "25006")
+            #expect(await failure { _ = try await client.read("SELECT 1/0") }?.sqlState == "22012")
+            #expect(ContinuousClock.now - start < .seconds(1))
+            _ = try await slow
+        }
+    }
+
+    @Test func `A read that writes is refused`() async throws {
+        try await withClient { client in
+            #expect(await failure { _ = try await client.read("CREATE TABLE t ()") }?.sqlState == "25006")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Logging
+import TestKit
+import Testing
+
+@testable import Postgres
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A client on a fresh database of the shared server, or on `server`.
+@discardableResult
+func withClient<Result: Sendable>(
+    of server: TestPostgres? = nil, configure: (inout PostgresConfiguration) -> Void = { _ in },
+    _ body: (PostgresClient) async throws -> Result
+) async throws -> Result {
+    let conninfo: String
+    if let server {
+        conninfo = server.conninfo()
+    } else {
+        let shared = try await TestPostgres.shared()
+        conninfo = shared.conninfo(database: try await shared.database())
+    }
+    var configuration = PostgresConfiguration(conninfo, applicationName: "test")
+    configure(&configuration)
+    return try await PostgresClient.with(configuration, logger: quiet, body)
+}
+
+/// The code of the PostgresError that `body` throws; nil when it throws none.
+func code(of body: () async throws -> Void) async -> PostgresError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? PostgresError)?.code
+    }
+}
+
+/// The PostgresError that `body` throws; nil when it throws none.
+func failure(of body: () async throws -> Void) async -> PostgresError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? PostgresError
+    }
+}
+
+extension PostgresClient {
+    /// Reads one value and expects it to be this. (A closure whose only `try` is inside `#expect` does not count as
+    /// throwing.)
+    func expect<Value: PostgresDecodable & Equatable & Sendable>(
+        _ sql: SQL, _ value: Value, _ location: SourceLocation = #_sourceLocation
+    ) async throws {
+        let found = try await self.value(sql, as: Value.self)
+        #expect(found == value, sourceLocation: location)
+    }
+
+    func value<Value: PostgresDecodable & Sendable>(_ sql: SQL, as type: Value.Type = Value.self) async throws -> Value {
+        let rows = try await read(sql)
+        guard let row = rows.first else { throw PostgresError(.decoding, "no row") }
+        return try row.decode(type)
+    }
+}
