@@ -121,7 +121,7 @@ let package = Package(
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("AccountsService", ["AccountsService", "TestKit"]),
-        tests("EndToEnd", ["TestKit"]),
+        tests("EndToEnd", ["TestKit", "Identity", httpClient] + nio),
     ],
     swiftLanguageModes: [.v6]
 )
