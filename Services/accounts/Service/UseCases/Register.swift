@@ -32,7 +32,8 @@ extension Accounts {
                         \(hash.text), \(now), \(now))
                     """)
                 try await send(.email, to: email.text, user: user, at: now, in: transaction)
-                let owner = TokenOwner(id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
+                let owner = TokenOwner(
+                    id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
                 // The first token of a user pushes no other out.
                 let (token, _) = try await tokens.issue(to: owner, at: now, in: transaction)
                 return (try await transaction.profile(user.id, at: now), token)
