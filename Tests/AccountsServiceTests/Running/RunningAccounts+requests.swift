@@ -168,3 +168,19 @@ struct TestFailure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }
+
+extension RunningAccounts {
+    /// What Redis keeps of a token, or nil.
+    func redisCopy(of token: String) async throws -> String? {
+        let text = try await redis.cli("GET", try await redisKey(of: token))
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.isEmpty ? nil : text
+    }
+
+    func redisKey(of token: String) async throws -> String {
+        guard let token = Token(token) else { throw TestFailure("no token") }
+        let info = try await redis.cli("INFO", "server")
+        guard let id = info.firstMatch(of: /run_id:([0-9a-f]+)/)?.1 else { throw TestFailure("no run_id") }
+        return TokenRecord.redisKey(serverRunID: String(id), hash: try SecretKey(Self.secret).hash(of: token))
+    }
+}
