@@ -120,7 +120,7 @@ let package = Package(
         ),
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
-        tests("AccountsService", ["AccountsService", "TestKit"]),
+        tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
         tests("EndToEnd", ["TestKit", "Identity", httpClient] + nio),
     ],
     swiftLanguageModes: [.v6]

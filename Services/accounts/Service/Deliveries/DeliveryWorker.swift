@@ -135,7 +135,8 @@ struct DeliveryWorker: Service {
     }
 
     private func fail(_ delivery: Delivery, _ failure: DeliveryFailure, at now: Instant) async throws {
-        let wait = failure.isPermanent
+        let wait =
+            failure.isPermanent
             ? nil : schedule.wait(afterTries: delivery.attempts, random: .random(in: 0..<1))
         let metadata: Logger.Metadata = ["delivery": "\(delivery.id)", "reason": "\(failure.reason)"]
         if let wait {

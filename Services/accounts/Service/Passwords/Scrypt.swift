@@ -31,7 +31,8 @@ public enum Scrypt {
     public static func derive(
         passphrase: [UInt8], salt: [UInt8], _ parameters: Parameters, length: Int
     ) throws(Failure) -> [UInt8] {
-        guard (1...30).contains(parameters.logN), (1...64).contains(parameters.r), (1...64).contains(parameters.p) else {
+        guard (1...30).contains(parameters.logN), (1...64).contains(parameters.r), (1...64).contains(parameters.p)
+        else {
             throw Failure()
         }
         let n = UInt64(1) << UInt64(parameters.logN)

@@ -28,7 +28,8 @@ public struct AccountsProcess: Sendable {
             PostgresConfiguration(settings.databaseURL, applicationName: "accounts"), logger: logger)
         let redis = RedisClient(
             settings.redis, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
-        let passwords = PasswordHasher(secret: settings.secret, queue: settings.passwordQueue)
+        let passwords = PasswordHasher(
+            secret: settings.secret, parameters: settings.passwordWork, queue: settings.passwordQueue)
         let tokens = TokenStore(
             secret: settings.secret, copies: TokenCopies(redis: redis), lifetimes: settings.rules.lifetimes,
             logger: logger)
@@ -47,7 +48,8 @@ public struct AccountsProcess: Sendable {
         }
         let accounts = Accounts(
             postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
-            outgoing: queue, payments: payments, webhook: webhook, zones: try .system(), rules: settings.rules, now: now)
+            outgoing: queue, payments: payments, webhook: webhook, zones: try .system(), rules: settings.rules, now: now
+        )
         let worker = DeliveryWorker(
             queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
         let schema = SchemaProbe(postgres: postgres)

@@ -22,6 +22,8 @@ public struct AccountsSettings: Sendable {
     var mailFrom: String
     var webDomain: String
     var passwordQueue: Int
+    /// Only tests have less work done.
+    var passwordWork = Scrypt.Parameters.standard
 
     enum Payments: Sendable {
         case sandbox
@@ -87,7 +89,8 @@ public struct AccountsSettings: Sendable {
         let phone = reader.seconds("PHONE_CODE_SECONDS", in: year, default: standard.phoneCode)
         let password = reader.seconds("PASSWORD_CODE_SECONDS", in: year, default: standard.passwordCode)
         let token = reader.seconds("TOKEN_SECONDS", in: 1...31_536_000, default: standard.token)
-        let unverified = reader.seconds("UNVERIFIED_TOKEN_SECONDS", in: 1...31_536_000, default: standard.unverifiedToken)
+        let unverified = reader.seconds(
+            "UNVERIFIED_TOKEN_SECONDS", in: 1...31_536_000, default: standard.unverifiedToken)
         let limits = reader.bool("RATE_LIMIT_ENABLED", default: true)
         let hides = reader.bool("ENUMERATION_SAFE", default: false)
         guard let email, let phone, let password, let token, let unverified, let limits, let hides else { return nil }

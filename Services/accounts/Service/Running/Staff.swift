@@ -75,7 +75,8 @@ public struct Staff: Sendable {
     /// - Throws: `PostgresError`.
     public func list() async throws -> [String] {
         try await PostgresClient.with(configuration, logger: logger) { postgres in
-            try await postgres.read("SELECT email FROM accounts.users WHERE is_staff ORDER BY email").decode(String.self)
+            try await postgres.read("SELECT email FROM accounts.users WHERE is_staff ORDER BY email").decode(
+                String.self)
         }
     }
 

@@ -8,8 +8,10 @@ extension Accounts {
     func changePassword(_ request: ServiceRequest) async throws -> Response {
         let user = try request.user
         var fields = try request.fields()
-        let (old, new) = try fields.finish(
-            fields.made("old_password", Password.parse), fields.made("new_password", Password.parse))
+        let given = (
+            old: fields.made("old_password", Password.parse), new: fields.made("new_password", Password.parse)
+        )
+        let (old, new) = try fields.finish(given.old, given.new)
 
         guard let credentials = try await credentials(user: user.id) else { throw Problem.userGone }
         let wrong = Problem.invalid("old_password", "This is not your password.")

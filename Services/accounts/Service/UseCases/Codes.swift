@@ -68,7 +68,8 @@ extension Accounts {
     }
 
     /// Ends a user's code unused.
-    func drop(_ purpose: CodePurpose, of user: UUID, at now: Instant, in transaction: PostgresTransaction) async throws {
+    func drop(_ purpose: CodePurpose, of user: UUID, at now: Instant, in transaction: PostgresTransaction) async throws
+    {
         _ = try await transaction.execute(
             """
             UPDATE accounts.codes SET used = \(now)

@@ -13,10 +13,14 @@ extension Accounts {
     /// A person becomes a user, signed in, with an address to be verified.
     func register(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
+        let given = (
+            firstName: fields.made("first_name", PersonName.parse),
+            lastName: fields.made("last_name", PersonName.parse),
+            email: fields.made("email", EmailAddress.parse), password: fields.made("password", Password.parse),
+            timezone: fields.contains("timezone") ? fields.made("timezone", zones.zone(named:)) : .standard
+        )
         let (firstName, lastName, email, password, timezone) = try fields.finish(
-            fields.made("first_name", PersonName.parse), fields.made("last_name", PersonName.parse),
-            fields.made("email", EmailAddress.parse), fields.made("password", Password.parse),
-            fields.contains("timezone") ? fields.made("timezone", zones.zone(named:)) : .standard)
+            given.firstName, given.lastName, given.email, given.password, given.timezone)
 
         let hash = try await passwords.hash(password.secret)
         let now = now()
@@ -32,7 +36,8 @@ extension Accounts {
                         \(hash.text), \(now), \(now))
                     """)
                 try await send(.email, to: email.text, user: user, at: now, in: transaction)
-                let owner = TokenOwner(id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
+                let owner = TokenOwner(
+                    id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
                 // The first token of a user pushes no other out.
                 let (token, _) = try await tokens.issue(to: owner, at: now, in: transaction)
                 return (try await transaction.profile(user.id, at: now), token)

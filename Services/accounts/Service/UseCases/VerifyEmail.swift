@@ -10,8 +10,8 @@ extension Accounts {
     func verifyEmail(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let code = try fields.finish(
-            fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .email) })
+        let given = fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .email) }
+        let code = try fields.finish(given)
         let now = now()
         do {
             let result = try await postgres.withTransaction { transaction -> (Profile, TokenChanges)? in

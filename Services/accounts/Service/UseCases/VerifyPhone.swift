@@ -8,8 +8,8 @@ extension Accounts {
     func verifyPhone(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let code = try fields.finish(
-            fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .phone) })
+        let given = fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .phone) }
+        let code = try fields.finish(given)
         let now = now()
         let result = try await postgres.withTransaction { transaction -> (Profile, TokenChanges)? in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
