@@ -65,7 +65,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "\r\n", "x\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", "1\nab", "1\r\nab\r\n", "1\r\na\n", "123456789\r\n", "1 \r\na\r\n",
+        "\r\n", "x\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", "1\nab", "1\r\nab\r\n", "1\r\na\n", "123456789\r\n",
+        "1 \r\na\r\n",
         "1\r\na\r\n0\r\n folded\r\n\r\n", "1;\n\r\n", "0\r\nX: y\n\r\n", "0\r\n\n",
     ])
     func whatIsNotQuiteChunkedIsRefused(_ text: String) {

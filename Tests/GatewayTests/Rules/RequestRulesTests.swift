@@ -18,12 +18,13 @@ import Testing
         if case .failure(let problem) = result { problem.status } else { 200 }
     }
 
-    @Test(arguments: [
-        [], [("Host", "a"), ("host", "a")], [("Host", "")], [("Host", "user@example.org")], [("Host", "a, b")],
-        [("Host", "a,b")], [("Host", "example.org/path")], [("Host", "http://example.org")], [("Host", "a b")],
-        [("Host", "a:b")], [("Host", "a:")], [("Host", "a:65536")], [("Host", "a:123456")], [("Host", ":80")],
-        [("Host", "[::1")], [("Host", "[x]")], [("Host", "a?b")], [("Host", "a#b")], [("Host", "é")],
-    ] as [[(String, String)]])
+    @Test(
+        arguments: [
+            [], [("Host", "a"), ("host", "a")], [("Host", "")], [("Host", "user@example.org")], [("Host", "a, b")],
+            [("Host", "a,b")], [("Host", "example.org/path")], [("Host", "http://example.org")], [("Host", "a b")],
+            [("Host", "a:b")], [("Host", "a:")], [("Host", "a:65536")], [("Host", "a:123456")], [("Host", ":80")],
+            [("Host", "[::1")], [("Host", "[x]")], [("Host", "a?b")], [("Host", "a#b")], [("Host", "é")],
+        ] as [[(String, String)]])
     func aHostThatIsMissingDoubleOrOddIsRefused(_ fields: [(String, String)]) {
         #expect(Self.status(Self.check(fields: fields)) == 400)
     }
@@ -55,17 +56,21 @@ import Testing
         #expect(Self.status(Self.check(.GET, target)) == 400)
     }
 
-    @Test(arguments: [
-        [("Content-Length", "005")], [("Content-Length", "+5")], [("Content-Length", "-1")], [("Content-Length", "")],
-        [("Content-Length", "5, 5")], [("Content-Length", "0x5")], [("Content-Length", "5 ")],
-        [("Content-Length", "5"), ("Content-Length", "5")], [("Content-Length", "5"), ("Content-Length", "6")],
-        [("Transfer-Encoding", "")], [("Transfer-Encoding", "chunked, chunked")], [("Transfer-Encoding", "gzip, chunked")],
-        [("Transfer-Encoding", "chunked, gzip")], [("Transfer-Encoding", "identity")], [("Transfer-Encoding", "xchunked")],
-        [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")],
-        [("Transfer-Encoding", "chunked"), ("Content-Length", "5")], [("Transfer-Encoding", "chunked;q=1")],
-        [("Transfer_Encoding", "chunked")], [("X_Identity", "1")], [("x-techheroes_identity", "1")], [("a b", "1")],
-        [("", "1")], [("X(", "1")], [("Authorization", "a"), ("authorization", "b")],
-    ] as [[(String, String)]])
+    @Test(
+        arguments: [
+            [("Content-Length", "005")], [("Content-Length", "+5")], [("Content-Length", "-1")],
+            [("Content-Length", "")],
+            [("Content-Length", "5, 5")], [("Content-Length", "0x5")], [("Content-Length", "5 ")],
+            [("Content-Length", "5"), ("Content-Length", "5")], [("Content-Length", "5"), ("Content-Length", "6")],
+            [("Transfer-Encoding", "")], [("Transfer-Encoding", "chunked, chunked")],
+            [("Transfer-Encoding", "gzip, chunked")],
+            [("Transfer-Encoding", "chunked, gzip")], [("Transfer-Encoding", "identity")],
+            [("Transfer-Encoding", "xchunked")],
+            [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")],
+            [("Transfer-Encoding", "chunked"), ("Content-Length", "5")], [("Transfer-Encoding", "chunked;q=1")],
+            [("Transfer_Encoding", "chunked")], [("X_Identity", "1")], [("x-techheroes_identity", "1")], [("a b", "1")],
+            [("", "1")], [("X(", "1")], [("Authorization", "a"), ("authorization", "b")],
+        ] as [[(String, String)]])
     func fieldsThatTwoReadersCouldReadInTwoWaysAreRefused(_ fields: [(String, String)]) {
         #expect(Self.status(Self.check(.POST, fields: [("Host", "a")] + fields)) == 400)
     }
@@ -81,7 +86,8 @@ import Testing
     @Test func framingIsRead() throws {
         #expect(try Self.check(.POST, fields: [("Host", "a"), ("Content-Length", "5")]).get().body == .length(5))
         #expect(try Self.check(.POST, fields: [("Host", "a"), ("Content-Length", "0")]).get().body == .empty)
-        #expect(try Self.check(.POST, fields: [("Host", "a"), ("Transfer-Encoding", "Chunked")]).get().body == .chunked)
+        #expect(
+            try Self.check(.POST, fields: [("Host", "a"), ("Transfer-Encoding", "Chunked")]).get().body == .chunked)
         #expect(try Self.check(.POST, fields: [("Host", "a")]).get().body == .none)
     }
 
@@ -105,7 +111,9 @@ import Testing
     }
 
     @Test func fieldsNamedByConnectionAreNoted() throws {
-        let shape = try Self.check(fields: [("Host", "a"), ("Connection", "X-Secret , keep-alive"), ("Connection", "y")]).get()
+        let shape = try Self.check(fields: [
+            ("Host", "a"), ("Connection", "X-Secret , keep-alive"), ("Connection", "y"),
+        ]).get()
         #expect(Set(shape.nominated).isSuperset(of: ["x-secret", "y"]))
     }
 
