@@ -88,7 +88,7 @@ import Testing
             let number = try #require(Int(name.dropFirst()), "\(name)")
             #expect(ledger.possible.contains(number), "\(number) is there, \(ledger.possible) may be")
         }
-        #expect(stack.accounts.allSatisfy(\.isRunning))
+        #expect(stack.accounts.filter(\.isRunning).count == 1)
         try await stack.end()
     }
 }

@@ -126,7 +126,7 @@ final class RunningStack: Sendable {
     /// The newest code sent to a number.
     func textedCode(to phone: String) async throws -> String {
         try await eventually("a text message to its reader") {
-            self.messages("sms").filter { $0.contains(phone) }.compactMap { message in
+            self.messages("sms").filter { $0.contains(phone) }.compactMap { message -> String? in
                 guard let data = message.data(using: .utf8),
                     let body = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?["body"] as? String
                 else { return nil }
