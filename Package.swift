@@ -106,6 +106,10 @@ let package = Package(
             ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
         main("accounts"),
 
+        // The rules of the two services to come.
+        domain("heroes"),
+        domain("calls"),
+
         .executableTarget(
             name: "bench",
             dependencies: ["Postgres", "Redis", "Identity", "TestKit", "AccountsService", nioHTTP1] + nio,
@@ -120,6 +124,8 @@ let package = Package(
         ),
         tests("Gateway", ["GatewayService", "TestKit", nioHTTP1]),
         tests("AccountsDomain", ["AccountsDomain"]),
+        tests("HeroesDomain", ["HeroesDomain"]),
+        tests("CallsDomain", ["CallsDomain"]),
         tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
         tests("EndToEnd", ["TestKit", "Identity", httpClient] + nio),
     ],
