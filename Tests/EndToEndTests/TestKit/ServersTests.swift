@@ -1,18 +1,24 @@
 import TestKit
 import Testing
+import Synchronization
 
 @Suite("The servers that tests start") struct ServersTests {
     @Test func `a database is fresh, and a template is prepared once`() async throws {
         let postgres = try await TestPostgres.shared()
         let one = try await postgres.database()
         try await postgres.psql("CREATE TABLE t (n int)", database: one)
-        async let two = postgres.database(template: "numbers") {
+        let preparations = Preparations()
+        // Whichever comes first prepares it for both.
+        let prepare: @Sendable (String) async throws -> Void = {
+            preparations.count.add(1, ordering: .relaxed)
             try await postgres.psql("CREATE TABLE n AS SELECT 7 AS n", database: $0)
         }
-        async let three = postgres.database(template: "numbers") { _ in Issue.record("prepared twice") }
+        async let two = postgres.database(template: "numbers", prepare: prepare)
+        async let three = postgres.database(template: "numbers", prepare: prepare)
         #expect(try await postgres.psql("SELECT n FROM n", database: two) == "7")
         #expect(try await postgres.psql("SELECT n FROM n", database: three) == "7")
         #expect(try await postgres.psql("SELECT count(*) FROM pg_class WHERE relname = 't'", database: two) == "0")
+        #expect(preparations.count.load(ordering: .relaxed) == 1)
     }
 
     @Test func `Postgres keeps what it acknowledged when it is stopped or killed`() async throws {
@@ -45,4 +51,8 @@ import Testing
         #expect(try await redis.cli("GET", "key") == "value")
         try await redis.stop()
     }
+}
+
+private final class Preparations: Sendable {
+    let count = Atomic(0)
 }

@@ -102,11 +102,18 @@ final class RequestReader: ChannelInboundHandler, ChannelOutboundHandler {
     func read(context: ChannelHandlerContext) {
         // Reading goes on while a request is being answered, for that is how a client's end is seen, unless there is
         // already something that waits.
-        if hasPending { readIsDue = true } else { context.read() }
+        if isFull { readIsDue = true } else { context.read() }
+    }
+
+    /// Whether there is something that waits until it is due.
+    private var isFull: Bool {
+        guard hasPending else { return false }
+        if case .ended = phase { return true }
+        return isPaused
     }
 
     private func readIfDue() {
-        guard readIsDue, !hasPending else { return }
+        guard readIsDue, !isFull else { return }
         readIsDue = false
         context?.read()
     }
