@@ -1,4 +1,5 @@
 import CLibpq
+import Synchronization
 
 /// Asks the server to stop what runs on a connection, on a thread of its own because PQcancel connects and waits.
 struct CancelRequest: @unchecked Sendable {
@@ -17,14 +18,19 @@ struct CancelRequest: @unchecked Sendable {
 
     /// - Returns: false when it could not be started.
     func start() -> Bool {
+        mailbox.blockedThreads.add(1, ordering: .relaxed)
         let started = DetachedThread.start("postgres-cancel") {
+            defer { mailbox.blockedThreads.subtract(1, ordering: .releasing) }
             var reason = [CChar](repeating: 0, count: 256)
             // Returns when the server has closed the connection, so when the signal has been sent.
             _ = PQcancel(cancel, &reason, Int32(reason.count))
             PQfreeCancel(cancel)
             mailbox.put(.cancelRequestFinished(connection: connection))
         }
-        if !started { PQfreeCancel(cancel) }
+        if !started {
+            PQfreeCancel(cancel)
+            mailbox.blockedThreads.subtract(1, ordering: .relaxed)
+        }
         return started
     }
 }

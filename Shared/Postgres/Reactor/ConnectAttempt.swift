@@ -1,4 +1,5 @@
 import CLibpq
+import Synchronization
 
 /// Makes one connection on a thread of its own. It blocks there on purpose: libpq's blocking connect is the one that
 /// keeps `connect_timeout`, for each host in turn, the resolver included; PQconnectPoll ignores it.
@@ -18,11 +19,14 @@ struct ConnectAttempt: Sendable {
     let mailbox: Mailbox
 
     func start() {
+        mailbox.blockedThreads.add(1, ordering: .relaxed)
         let started = DetachedThread.start("postgres-dial") {
+            defer { mailbox.blockedThreads.subtract(1, ordering: .releasing) }
             let outcome = Outcome(role: role, result: connect())
             if !mailbox.put(.connected(outcome)), case .success(let handle) = outcome.result { PQfinish(handle.pg) }
         }
         if !started {
+            mailbox.blockedThreads.subtract(1, ordering: .relaxed)
             let error = PostgresError(.unavailable, "no thread to connect on")
             mailbox.put(.connected(Outcome(role: role, result: .failure(error))))
         }

@@ -12,6 +12,8 @@ final class Mailbox: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Threads that are inside libpq right now, to connect or to cancel.
+    let blockedThreads = Atomic<Int>(0)
     /// Readable when there is something in the box and the reactor sleeps.
     let wakeup: Int32
 

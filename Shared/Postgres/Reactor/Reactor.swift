@@ -1,6 +1,7 @@
 import CLibpq
 import Glibc
 import Logging
+import Synchronization
 
 /// The one thread that makes every call on every connection of a client. It sleeps in epoll until a socket has
 /// something or the mailbox wakes it. Nothing in this class is touched by another thread.
@@ -168,7 +169,15 @@ final class Reactor {
         while let request = reads.popFirst() { request.fail(closed) }
         while let waiter = waiters.popFirst() { waiter.request.fail(closed) }
         metrics.pool(connections: 0, waiting: 0)
+        waitForBlockedThreads()
         for continuation in drained { continuation.resume() }
+    }
+
+    /// A process that exits while one of them is inside libpq dies of it: OpenSSL's exit handler takes away the locks
+    /// it uses. Waiting here delays only the end of a client. Each ends by its own timeout; one that does not is not waited for for ever.
+    private func waitForBlockedThreads() {
+        let deadline = Self.clock() + 10_000_000_000
+        while mailbox.blockedThreads.load(ordering: .acquiring) > 0, Self.clock() < deadline { usleep(2_000) }
     }
 
     static func clock() -> UInt64 {

@@ -1,0 +1,24 @@
+import Synchronization
+import TestKit
+import Testing
+
+@testable import Postgres
+
+@Suite("The end of a client") struct ShutdownTests {
+    /// A process that exits while a thread of it is inside libpq may die of it.
+    @Test("A client that ends while it connects to a frozen server leaves no thread inside libpq")
+    func noThreadIsLeft() async throws {
+        let server = try await TestPostgres.start()
+        server.freeze()
+        let client = PostgresClient(
+            PostgresConfiguration(server.conninfo(database: "postgres"), applicationName: "shutdown"),
+            logger: quiet)
+        let run = Task { try await client.run() }
+        try await eventually("it connects") { client.mailbox.blockedThreads.load(ordering: .acquiring) > 0 }
+        run.cancel()
+        _ = await run.result
+        #expect(client.mailbox.blockedThreads.load(ordering: .acquiring) == 0)
+        server.thaw()
+        try await server.stop()
+    }
+}
