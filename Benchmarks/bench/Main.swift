@@ -8,7 +8,7 @@ enum Main {
             "postgres",
             {
                 try await PostgresBench.run(
-                    conninfo: setting("BENCH_DATABASE_URL") ?? "", seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 3,
+                    conninfo: setting("BENCH_DATABASE_URL"), seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 3,
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5, only: setting("BENCH_ONLY"))
             }
         ),

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Postgres
+import TestKit
 
 /// Our Postgres client beside pgbench: the same server, table and statements, in turns, in one run.
 enum PostgresBench {
@@ -59,10 +60,13 @@ enum PostgresBench {
     ]
 
     /// - Parameters:
-    ///   - conninfo: a server to use as one likes.
+    ///   - conninfo: a database to use as one likes; nil starts a server that keeps what it acknowledged.
     ///   - seconds: of each measurement.
     ///   - rounds: turns of each; the median counts.
-    static func run(conninfo: String, seconds: Int, rounds: Int, only: String?) async throws {
+    static func run(conninfo: String?, seconds: Int, rounds: Int, only: String?) async throws {
+        // Writes are measured with what they cost in earnest.
+        let server = conninfo == nil ? try await TestPostgres.start(settings: ["fsync": "on"]) : nil
+        let conninfo = conninfo ?? server?.conninfo() ?? ""
         let configuration = PostgresConfiguration(conninfo, applicationName: "bench")
         try await PostgresClient.with(configuration, logger: Logger(label: "bench")) { client in
             try await prepare(client)
