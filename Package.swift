@@ -48,12 +48,19 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 
+/// What a context is built with, beside its own domain.
+let contextParts: [Target.Dependency] =
+    ["Events", "Idempotency", "Identity", "Postgres", "Redis", "ServiceKit", hummingbird, httpClient, crypto]
+    + [logging, metrics, lifecycle] + nio
+
 let package = Package(
     name: "tech-heroes",
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "gateway", targets: ["gateway"]),
         .executable(name: "accounts", targets: ["accounts"]),
+        .executable(name: "heroes", targets: ["heroes"]),
+        .executable(name: "calls", targets: ["calls"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -78,6 +85,8 @@ let package = Package(
             name: "CHiredis", path: "Shared/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CCurl", path: "Shared/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         shared("Postgres", ["CLibpq", logging, metrics, lifecycle]),
         shared("Redis", ["CHiredis", logging, metrics, lifecycle, nioSSL] + nio),
@@ -91,6 +100,8 @@ let package = Package(
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
+        shared("Events", ["Postgres", "Redis", "ServiceKit", hummingbird, logging, metrics, lifecycle] + nio),
+        shared("Idempotency", ["Postgres", "ServiceKit", "Identity", hummingbird, crypto, logging]),
         shared("TestKit", ["Postgres", "Redis", "Identity", httpClient, logging] + nio),
 
         service("gateway", ["Identity", "Redis", "ServiceKit", nioHTTP1, logging, metrics, lifecycle] + nio),
@@ -100,15 +111,20 @@ let package = Package(
         service(
             "accounts",
             [
-                "AccountsDomain", "COpenSSL", "Identity", "Postgres", "Redis", "ServiceKit", hummingbird, httpClient,
+                "AccountsDomain", "CCurl", "COpenSSL", "Events", "Idempotency", "Identity", "Postgres", "Redis",
+                "ServiceKit", hummingbird, httpClient,
                 crypto, logging, metrics, lifecycle,
                 .product(name: "Mustache", package: "swift-mustache"),
             ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
         main("accounts"),
 
-        // The rules of the two services to come.
         domain("heroes"),
+        service("heroes", ["HeroesDomain"] + contextParts, resources: [.embedInCode("Migrations")]),
+        main("heroes"),
+
         domain("calls"),
+        service("calls", ["CallsDomain"] + contextParts, resources: [.embedInCode("Migrations")]),
+        main("calls"),
 
         .executableTarget(
             name: "bench",
@@ -126,7 +142,11 @@ let package = Package(
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("HeroesDomain", ["HeroesDomain"]),
         tests("CallsDomain", ["CallsDomain"]),
+        tests("Events", ["Events", "TestKit", httpClient, hummingbird] + nio),
+        tests("Idempotency", ["Idempotency", "TestKit", httpClient, hummingbird] + nio),
         tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
+        tests("HeroesService", ["HeroesService", "TestKit", httpClient, hummingbird] + nio),
+        tests("CallsService", ["CallsService", "TestKit", httpClient, hummingbird] + nio),
         tests("EndToEnd", ["TestKit", "Identity", httpClient] + nio),
     ],
     swiftLanguageModes: [.v6]

@@ -25,6 +25,8 @@ public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringCon
         case delivery
         /// Seals the opaque cursors of a list.
         case cursor
+        /// Seals answers that are kept for a client that repeats its request.
+        case idempotency
     }
 
     private let key: SymmetricKey

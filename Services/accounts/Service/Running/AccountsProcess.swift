@@ -52,11 +52,10 @@ public struct AccountsProcess: Sendable {
         )
         let worker = DeliveryWorker(
             queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
-        let schema = SchemaProbe(postgres: postgres)
         runner = ServiceRunner(
             settings.runner, table: accounts.routes, seal: IdentitySeal(settings.secret),
             // Not Redis: without it everything is answered, but for what must be confirmed there.
-            checks: [Health.Check("postgres") { await schema.isWell() }],
+            checks: [SchemaProbe(AccountsSchema.migrator, postgres: postgres).check],
             services: [
                 passwords, postgres, redis,
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),

@@ -2,13 +2,21 @@ import Postgres
 import Synchronization
 
 /// Whether Postgres answers and has the schema that this release needs.
-final class SchemaProbe: Sendable {
+public final class SchemaProbe: Sendable {
+    private let migrator: Migrator
     private let postgres: PostgresClient
     /// Migrations only go forward: once right, always right.
     private let isRight = Atomic(false)
 
-    init(postgres: PostgresClient) {
+    /// - Parameter migrator: of the service's schema.
+    public init(_ migrator: Migrator, postgres: PostgresClient) {
+        self.migrator = migrator
         self.postgres = postgres
+    }
+
+    /// The check of a service that can't work without Postgres.
+    public var check: Health.Check {
+        Health.Check("postgres") { await self.isWell() }
     }
 
     func isWell() async -> Bool {
@@ -16,7 +24,7 @@ final class SchemaProbe: Sendable {
             if isRight.load(ordering: .relaxed) {
                 _ = try await postgres.read("SELECT 1")
             } else {
-                try await AccountsSchema.migrator.check(postgres)
+                try await migrator.check(postgres)
                 isRight.store(true, ordering: .relaxed)
             }
             return true

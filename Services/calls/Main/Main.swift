@@ -1,0 +1,7 @@
+import ArgumentParser
+import CallsService
+
+@main
+struct Calls: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "calls")
+}

@@ -1,0 +1,1 @@
+-- The schema calls is this service's alone.

@@ -1,0 +1,1 @@
+-- The schema heroes is this service's alone.
