@@ -101,7 +101,9 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
         shared("Events", ["Postgres", "Redis", "ServiceKit", hummingbird, logging, metrics, lifecycle] + nio),
-        shared("Idempotency", ["Postgres", "ServiceKit", "Identity", hummingbird, crypto, logging]),
+        shared(
+            "Idempotency",
+            ["Postgres", "ServiceKit", "Identity", hummingbird, httpTypes, crypto, logging, lifecycle] + nio),
         shared("TestKit", ["Postgres", "Redis", "Identity", httpClient, logging] + nio),
 
         service("gateway", ["Identity", "Redis", "ServiceKit", nioHTTP1, logging, metrics, lifecycle] + nio),
@@ -143,7 +145,10 @@ let package = Package(
         tests("HeroesDomain", ["HeroesDomain"]),
         tests("CallsDomain", ["CallsDomain"]),
         tests("Events", ["Events", "TestKit", httpClient, hummingbird] + nio),
-        tests("Idempotency", ["Idempotency", "TestKit", httpClient, hummingbird] + nio),
+        tests(
+            "Idempotency",
+            ["Idempotency", "Identity", "TestKit", hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")]
+                + nio),
         tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
         tests("HeroesService", ["HeroesService", "TestKit", httpClient, hummingbird] + nio),
         tests("CallsService", ["CallsService", "TestKit", httpClient, hummingbird] + nio),
