@@ -5,7 +5,8 @@ public enum EventTables {
     /// - `outbox` holds what this service has published. `id` is in the order of arrival, which is not the order of
     ///   commits; `position` is, and is given by the ``Relay`` after the commit, without gaps.
     /// - `relay_head` is the last position given.
-    /// - `inbox_cursor` has, for each source of events, the position through which they have taken effect here.
+    /// - `inbox_cursor` has, for each source of events, the position through which they have taken effect here, and the
+    ///   id of the event there, by which a source that was reset is told from one that was not.
     /// - `inbox_parked` keeps the events that could not be applied, with the reason.
     ///
     /// - Parameter schema: the name of a schema: `a-z`, `0-9` and `_`.
@@ -15,11 +16,11 @@ public enum EventTables {
             CREATE TABLE \(schema).outbox (
                 id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                 position    bigint UNIQUE,
-                event_id    uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
-                type        text NOT NULL,
-                subject     text NOT NULL,
+                event_id    uuid NOT NULL DEFAULT gen_random_uuid(),
+                type        text NOT NULL CHECK (type <> ''),
+                subject     text NOT NULL CHECK (subject <> ''),
                 recipients  uuid[] NOT NULL DEFAULT '{}',
-                data        json NOT NULL,
+                data        jsonb NOT NULL CHECK (jsonb_typeof(data) = 'object'),
                 time        timestamptz NOT NULL DEFAULT now(),
                 traceparent text
             ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.2);
@@ -33,7 +34,8 @@ public enum EventTables {
 
             CREATE TABLE \(schema).inbox_cursor (
                 source   text PRIMARY KEY,
-                position bigint NOT NULL
+                position bigint NOT NULL,
+                event_id uuid
             );
 
             CREATE TABLE \(schema).inbox_parked (

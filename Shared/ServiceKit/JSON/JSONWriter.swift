@@ -98,6 +98,11 @@ public struct JSONWriter: Sendable {
     public mutating func field(_ name: StaticString, rawJSON: some Collection<UInt8>) {
         key(name)
         separate()
+        write(rawJSON)
+    }
+
+    /// Bytes that are a whole value.
+    mutating func write(_ rawJSON: some Collection<UInt8>) {
         buffer.writeBytes(rawJSON)
         needsComma = true
     }
@@ -191,14 +196,14 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
-    private mutating func key(named name: String) {
+    mutating func key(named name: String) {
         separate()
         string(name)
         buffer.writeInteger(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    private mutating func separate() {
+    mutating func separate() {
         if needsComma { buffer.writeInteger(UInt8(ascii: ",")) }
     }
 

@@ -67,7 +67,7 @@ public struct Outbox: Sendable {
             let separator = index == 0 ? "" : ", "
             rows = """
                 \(rows)\(unsafeRaw: separator)(\(event.type)::text, \(event.subject)::text, \
-                \(event.recipients)::uuid[], \(event.data)::json, \(event.traceparent)::text)
+                \(event.recipients)::uuid[], \(event.data)::jsonb, \(event.traceparent)::text)
                 """
         }
         return "\(insert) VALUES \(rows)"
@@ -87,13 +87,22 @@ public struct Outbox: Sendable {
         from changed: SQL
     ) -> SQL {
         """
-        \(insert) SELECT \(type)::text, (\(subject))::text, \(recipients), (\(data))::json, \(traceparent)::text \
+        \(insert) SELECT \(type)::text, (\(subject))::text, \(recipients), (\(data))::jsonb, \(traceparent)::text \
         FROM \(changed)
         """
     }
 
     private var insert: SQL {
         "INSERT INTO \(unsafeRaw: schema).outbox (type, subject, recipients, data, traceparent)"
+    }
+
+    /// The last position given, for a page of a snapshot: read it before the items. See ``SnapshotPage``.
+    ///
+    /// - Throws: `PostgresError`.
+    public func position(_ client: PostgresClient) async throws -> Int64 {
+        let rows = try await client.read("SELECT position FROM \(unsafeRaw: schema).relay_head")
+        guard let row = rows.first else { throw PostgresError(.decoding, "relay_head has no row") }
+        return try row.decode(Int64.self)
     }
 
     /// Says that events have been committed, so that they go out at once and not at the relay's next look (250 ms).

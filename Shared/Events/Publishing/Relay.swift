@@ -1,0 +1,114 @@
+import Logging
+import Postgres
+import Redis
+import ServiceLifecycle
+
+/// Publishes what the ``Outbox`` of a service holds. Any number of processes of a service run one; one of them leads.
+///
+/// The leader holds an advisory lock in a session of its own, and does all that only a leader may in that very session:
+/// once it is cut, the process can't go on as leader, whether it has noticed or not. Beside that, positions are given
+/// under the row lock of `relay_head`.
+///
+/// Redis is told after the positions are committed, and only as a doorbell: what it misses is pulled by those who read.
+public struct Relay: Service {
+    let outbox: Outbox
+    let postgres: PostgresClient
+    let redis: RedisClient
+    let logger: Logger
+    let settings: RelaySettings
+
+    /// - Parameters:
+    ///   - outbox: the same that the service's stores write to.
+    ///   - redis: where events are published.
+    public init(
+        _ outbox: Outbox, postgres: PostgresClient, redis: RedisClient, settings: RelaySettings = RelaySettings(),
+        logger: Logger
+    ) {
+        self.outbox = outbox
+        self.postgres = postgres
+        self.redis = redis
+        self.settings = settings
+        var logger = logger
+        logger[metadataKey: "outbox"] = "\(outbox.service)"
+        self.logger = logger
+    }
+
+    /// Leads, or waits for its turn, until the process shuts down. What was committed until then is still published,
+    /// if this one leads.
+    public func run() async throws {
+        let halt = Halt()
+        let doorbell = outbox.doorbell
+        await halt.whileRunning {
+            doorbell.here.ring()
+            doorbell.elsewhere.ring()
+        } _: {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await ringElsewhere(until: halt) }
+                await campaign(until: halt)
+                halt.set()
+                doorbell.elsewhere.ring()
+            }
+        }
+    }
+
+    private func campaign(until halt: Halt) async {
+        let metrics = RelayMetrics(service: outbox.service)
+        var backoff = Backoff(first: .milliseconds(100), cap: .seconds(1))
+        while !halt.isSet {
+            let began = ContinuousClock.now
+            do {
+                try await postgres.withConnection { connection in
+                    try await prepare(connection)
+                    while !halt.isSet {
+                        if try await isElected(connection) {
+                            try await RelayTerm(self, connection, metrics).run(until: halt)
+                            return
+                        }
+                        await halt.pause(settings.campaignInterval * .random(in: 0.8...1.2))
+                    }
+                }
+            } catch {
+                if Task.isCancelled { return }
+                // A session that lasted was a good one, and its end the first of a new outage.
+                if .now - began > .seconds(5) { backoff.reset() }
+                let level: Logger.Level = backoff.failures == 0 ? .warning : .debug
+                logger.log(level: level, "the relay has lost Postgres", metadata: ["error": "\(error)"])
+                await halt.pause(backoff.next())
+            }
+        }
+    }
+
+    /// The server ends a session whose owner has gone without a word or stands still, and with it its leadership.
+    /// Settings that a server or a kind of socket does not have are left out.
+    private func prepare(_ connection: PostgresConnection) async throws {
+        let patience = "\(settings.silence.components.seconds * 1000)"
+        try await connection.execute(
+            """
+            SELECT set_config(name, CASE WHEN name LIKE 'idle%' THEN \(patience) ELSE '1' END, false) FROM pg_settings \
+            WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'tcp_keepalives_idle', \
+                'tcp_keepalives_interval')
+            """)
+    }
+
+    private func isElected(_ connection: PostgresConnection) async throws -> Bool {
+        let rows = try await connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended('relay ' || \(outbox.schema), 0))")
+        return try rows.first?.decode(Bool.self) ?? false
+    }
+
+    /// Where the leader listens for the rings of other processes.
+    var channel: String { "techheroes_relay_\(outbox.schema)" }
+
+    /// Rings at the leader's for events that were committed here. NOTIFY and not Redis: it comes as long as there is a
+    /// leader at all. Not in the transaction itself, where it would make commits wait for one another.
+    private func ringElsewhere(until halt: Halt) async {
+        while true {
+            await outbox.doorbell.elsewhere.wait()
+            if halt.isSet || Task.isCancelled { return }
+            // The leader looks by itself in a moment; a ring that fails is no loss.
+            _ = try? await postgres.execute("SELECT pg_notify(\(channel), '')")
+            // Rings that come meanwhile are one.
+            try? await Task.sleep(for: settings.ringInterval)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// How a ``Relay`` works.
+public struct RelaySettings: Sendable {
+    /// How long events are kept after they were written; who has not read them by then starts from a snapshot.
+    public var keep: Duration = .seconds(7 * 24 * 60 * 60)
+    /// How often to look for what is older than that.
+    public var pruneInterval: Duration = .seconds(60)
+    /// Most events that are given their positions in one transaction.
+    public var batch = 500
+
+    /// How long the leader sleeps when nobody rings.
+    var pollInterval: Duration = .milliseconds(250)
+    /// How often the others try to become leader.
+    var campaignInterval: Duration = .milliseconds(250)
+    /// How long a session of a relay may say nothing before the server ends it; whole seconds. Longer than any pause
+    /// that a busy machine makes.
+    var silence: Duration = .seconds(5)
+    /// The shortest time between two rings at another process' leader.
+    var ringInterval: Duration = .milliseconds(2)
+    /// Rows deleted in one statement.
+    var prunePiece = 1000
+
+    public init() {}
+}
