@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Postgres
 
 /// What the use cases of accounts work with. Each is a method in a file of its own.
@@ -7,6 +8,8 @@ struct Accounts: Sendable {
     let passwords: PasswordHasher
     let tokens: TokenStore
     let codes: CodeHasher
+    /// What other services learn of.
+    let outbox: Outbox
     let outgoing: DeliveryQueue
     let payments: any PaymentProvider
     /// Checks what Stripe posts; nil unless Stripe is the provider.

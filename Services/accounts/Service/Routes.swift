@@ -1,3 +1,4 @@
+import Events
 import HTTPTypes
 import ServiceKit
 
@@ -23,8 +24,10 @@ extension Accounts {
                 .post, "/api/v1/accounts/stripe-webhook", access: .public, accepts: .bytes, handler: paymentEvent),
 
             Route(.get, "/internal/v1/tokens/{hash}", access: gateway, handler: token),
+            Route(.get, "/internal/v1/users", access: services, handler: users),
             Route(.get, "/internal/v1/users/{id}", access: services, handler: user),
             Route(.get, "/internal/v1/users/{id}/public", access: services, handler: publicUser),
+            EventLedger(outbox, postgres: postgres).route(for: ["heroes", "calls", "gateway"]),
         ])
     }
 }

@@ -1,3 +1,4 @@
+import Events
 import Postgres
 
 /// Where accounts keeps everything; no other service reads it.
@@ -12,5 +13,6 @@ public enum AccountsSchema {
             Migration(number: 1, name: "users", sql: PackageResources._001_users_sql),
             Migration(number: 2, name: "deliveries", sql: PackageResources._002_deliveries_sql),
             Migration(number: 3, name: "payments", sql: PackageResources._003_payments_sql),
+            Migration(number: 4, name: "events", sql: EventTables.sql(schema: name)),
         ])
 }

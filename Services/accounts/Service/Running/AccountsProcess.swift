@@ -1,5 +1,6 @@
 import AccountsDomain
 import AsyncHTTPClient
+import Events
 import Identity
 import Logging
 import NIOCore
@@ -30,9 +31,10 @@ public struct AccountsProcess: Sendable {
             settings.redis, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
         let passwords = PasswordHasher(
             secret: settings.secret, parameters: settings.passwordWork, queue: settings.passwordQueue)
+        let outbox = Outbox(service: AccountsSchema.name)
         let tokens = TokenStore(
-            secret: settings.secret, copies: TokenCopies(redis: redis), lifetimes: settings.rules.lifetimes,
-            logger: logger)
+            secret: settings.secret, copies: TokenCopies(redis: redis), outbox: outbox,
+            lifetimes: settings.rules.lifetimes, logger: logger)
         let queue = DeliveryQueue(seal: MessageSeal(settings.secret))
         let templates = try MessageTemplates(webDomain: settings.webDomain)
         let format = MailText(
@@ -48,7 +50,8 @@ public struct AccountsProcess: Sendable {
         }
         let accounts = Accounts(
             postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
-            outgoing: queue, payments: payments, webhook: webhook, zones: try .system(), rules: settings.rules, now: now
+            outbox: outbox, outgoing: queue, payments: payments, webhook: webhook, zones: try .system(),
+            rules: settings.rules, now: now
         )
         let worker = DeliveryWorker(
             queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
@@ -58,6 +61,7 @@ public struct AccountsProcess: Sendable {
             checks: [SchemaProbe(AccountsSchema.migrator, postgres: postgres).check],
             services: [
                 passwords, postgres, redis,
+                Relay(outbox, postgres: postgres, redis: redis, logger: logger),
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
                 Housekeeping(postgres: postgres, logger: logger, now: now), worker,
             ],

@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Identity
 import Logging
 import NIOPosix
@@ -46,8 +47,8 @@ public struct Staff: Sendable {
         _ isStaff: Bool, _ email: String, _ postgres: PostgresClient, _ redis: RedisClient
     ) async throws -> Outcome {
         let tokens = TokenStore(
-            secret: settings.secret, copies: TokenCopies(redis: redis), lifetimes: settings.rules.lifetimes,
-            logger: logger)
+            secret: settings.secret, copies: TokenCopies(redis: redis), outbox: Outbox(service: AccountsSchema.name),
+            lifetimes: settings.rules.lifetimes, logger: logger)
         let now = Instant.now()
         let changes = try await postgres.withTransaction { transaction -> TokenChanges? in
             let rows = try await transaction.execute(

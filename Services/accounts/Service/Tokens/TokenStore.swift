@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Identity
 import Logging
 import Postgres
@@ -19,13 +20,15 @@ final class TokenStore: Sendable {
     let lifetimes: Lifetimes
     private let secret: SecretKey
     private let copies: TokenCopies
+    private let outbox: Outbox
     private let logger: Logger
     /// Rows of `token_sync` that Redis has confirmed; the sweep removes them, many at once.
     private let confirmed = Mutex<[Int64]>([])
 
-    init(secret: SecretKey, copies: TokenCopies, lifetimes: Lifetimes, logger: Logger) {
+    init(secret: SecretKey, copies: TokenCopies, outbox: Outbox, lifetimes: Lifetimes, logger: Logger) {
         self.secret = secret
         self.copies = copies
+        self.outbox = outbox
         self.lifetimes = lifetimes
         self.logger = logger
     }
@@ -36,7 +39,7 @@ final class TokenStore: Sendable {
     ///
     /// Its copy is not written: the first who asks finds none, asks here, and leaves one.
     func issue(
-        to owner: TokenOwner, at now: Instant, in transaction: PostgresTransaction
+        to owner: TokenOwner, at now: Instant, trace: TraceContext, in transaction: PostgresTransaction
     ) async throws -> (Token, TokenChanges) {
         let token = Token.random()
         let end = lifetimes.end(ofTokenIssuedAt: now, emailVerified: owner.flags.contains(.emailVerified))
@@ -50,32 +53,39 @@ final class TokenStore: Sendable {
             user_id = \(owner.id) AND id IN (
                 SELECT id FROM accounts.auth_tokens WHERE user_id = \(owner.id) AND expires > \(now)
                 ORDER BY id DESC OFFSET \(Lifetimes.tokensPerUser))
-            """, at: now, in: transaction.execute)
+            """, at: now, trace, in: transaction.execute)
         return (token, gone)
     }
 
     /// Ends all tokens of a user, but perhaps one.
     func revokeAll(
-        of user: UUID, except kept: Int64? = nil, at now: Instant, in transaction: PostgresTransaction
+        of user: UUID, except kept: Int64? = nil, at now: Instant, trace: TraceContext,
+        in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
         try await revoke(
-            "user_id = \(user) AND id IS DISTINCT FROM \(kept)", at: now, in: transaction.execute)
+            "user_id = \(user) AND id IS DISTINCT FROM \(kept)", at: now, trace, in: transaction.execute)
     }
 
     /// Ends one token, in a transaction of its own.
-    func revoke(_ tokenID: Int64, of user: UUID, at now: Instant, in postgres: PostgresClient) async throws
-        -> TokenChanges
-    {
-        try await revoke("id = \(tokenID) AND user_id = \(user)", at: now, in: postgres.execute)
+    func revoke(
+        _ tokenID: Int64, of user: UUID, at now: Instant, trace: TraceContext, in postgres: PostgresClient
+    ) async throws -> TokenChanges {
+        // Also after a failure: a statement whose answer was lost may have taken effect.
+        defer { outbox.committed() }
+        return try await revoke("id = \(tokenID) AND user_id = \(user)", at: now, trace, in: postgres.execute)
     }
 
     private func revoke(
-        _ condition: SQL, at now: Instant, in execute: (SQL) async throws -> PostgresRows
+        _ condition: SQL, at now: Instant, _ trace: TraceContext, in execute: (SQL) async throws -> PostgresRows
     ) async throws -> TokenChanges {
         let rows = try await execute(
             """
             WITH gone AS (
-                DELETE FROM accounts.auth_tokens WHERE \(condition) RETURNING hash, expires
+                DELETE FROM accounts.auth_tokens WHERE \(condition) RETURNING id, user_id, hash, expires
+            ), ended AS (
+                SELECT user_id, array_agg(id ORDER BY id) AS tokens FROM gone WHERE expires > \(now) GROUP BY user_id
+            ), published AS (
+                \(revoked(trace))
             )
             INSERT INTO accounts.token_sync (hash, expires)
             SELECT hash, expires FROM gone WHERE expires > \(now) RETURNING id, hash, expires
@@ -87,6 +97,13 @@ final class TokenStore: Sendable {
             changes.mustBeConfirmed = true
         }
         return changes
+    }
+
+    /// The event of tokens that have ended before their time, for each row of `ended`.
+    private func revoked(_ trace: TraceContext) -> SQL {
+        outbox.insertion(
+            "token.revoked", subject: "user_id::text", data: "json_build_object('user', user_id, 'tokens', tokens)",
+            traceparent: trace.traceparent, from: "ended")
     }
 
     /// Makes the copies of all of a user's tokens say what is true now. The transaction has changed the user's row and

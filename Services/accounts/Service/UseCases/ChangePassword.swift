@@ -19,7 +19,7 @@ extension Accounts {
         let hash = try await passwords.hash(new.secret)
 
         let now = now()
-        let changes = try await postgres.withTransaction { transaction in
+        let changes = try await outbox.withTransaction(postgres) { transaction in
             // Of two changes at once, the one that comes second no longer has the right old password.
             let rows = try await transaction.execute(
                 """
@@ -28,7 +28,8 @@ extension Accounts {
                 """)
             guard rows.affected == 1 else { throw wrong }
             try await drop(.password, of: user.id, at: now, in: transaction)
-            return try await tokens.revokeAll(of: user.id, except: user.tokenID, at: now, in: transaction)
+            return try await tokens.revokeAll(
+                of: user.id, except: user.tokenID, at: now, trace: request.trace, in: transaction)
         }
         try await tokens.settle(changes)
         return .empty()

@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Hummingbird
 import Postgres
 import ServiceKit
@@ -12,12 +13,12 @@ extension Accounts {
         let id = try request.user.id
         let patch = try patch(request)
         let now = now()
-        let (profile, changes, sends) = try await postgres.withTransaction { transaction in
+        let (profile, changes, sends) = try await outbox.withTransaction(postgres) { transaction in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
             let change = before.user.applying(patch, at: now)
             var changes = TokenChanges.none
             if change.user != before.user {
-                let owner = try await store(change, before: before.user, in: transaction)
+                let owner = try await store(change, before: before.user, trace: request.trace, in: transaction)
                 if change.losesPrivilege {
                     changes = try await tokens.flagsChanged(of: owner, losing: true, at: now, in: transaction)
                 }
@@ -56,8 +57,9 @@ extension Accounts {
         return patch
     }
 
+    /// Writes the user's row, and the events of what others keep a copy of.
     private func store(
-        _ change: ProfileChange, before: User, in transaction: PostgresTransaction
+        _ change: ProfileChange, before: User, trace: TraceContext, in transaction: PostgresTransaction
     ) async throws -> TokenOwner {
         let user = change.user
         let changesPublicBlock =
@@ -72,10 +74,18 @@ extension Accounts {
                 is_active = \(user.isActive), timezone = \(user.timezone.text), updated = \(user.updated),
                 version = version + CASE WHEN \(changesPublicBlock) THEN 1 ELSE 0 END,
                 token_version = token_version + CASE WHEN \(change.losesPrivilege) THEN 1 ELSE 0 END
-            WHERE id = \(user.id) RETURNING \(TokenOwner.columns)
+            WHERE id = \(user.id) RETURNING version, \(TokenOwner.columns)
             """)
         guard let row = rows.first else { throw Problem.userGone }
-        return try TokenOwner(row)
+        let version = try row.decode(column: 0, as: Int64.self)
+        let owner = try TokenOwner(
+            id: user.id, isStaff: row.decode(column: 2), email: row.decode(column: 3), phone: row.decode(column: 4),
+            payment: row.decode(column: 5), version: row.decode(column: 6))
+        var events: [NewEvent] = []
+        if changesPublicBlock { events.append(.userUpdated(PublicUser(user, version: version), trace: trace)) }
+        if change.losesPrivilege { events.append(.userVerified(owner, trace: trace)) }
+        try await outbox.append(events, in: transaction)
+        return owner
     }
 
     /// Notes that an address or number is about to be sent something, unless that was so a moment ago. Only what a

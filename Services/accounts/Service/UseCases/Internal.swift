@@ -29,24 +29,10 @@ extension Accounts {
     /// A user as anybody may see it, with the number that tells a newer copy from an older one.
     func publicUser(_ request: ServiceRequest) async throws -> Response {
         let id = try request.uuid("id")
-        let rows = try await postgres.read(
-            """
-            SELECT id, first_name, last_name, profile_image, timezone, created, version
-            FROM accounts.users WHERE id = \(id)
-            """)
-        guard let row = rows.first else { throw Problem(.notFound) }
-        let (user, firstName, lastName, image, timezone, created, version) = try row.decode(
-            (UUID, String, String, String?, String, Instant, Int64).self)
+        let rows = try await postgres.read("SELECT \(PublicUser.columns) FROM accounts.users WHERE id = \(id)")
+        guard let user = try rows.first.map(PublicUser.init) else { throw Problem(.notFound) }
         return .json { json in
-            json.object { json in
-                json.field("id", user)
-                json.field("first_name", firstName)
-                json.field("last_name", lastName)
-                json.field("profile_image", image)
-                json.field("timezone", timezone)
-                json.field("created", microseconds: created.microseconds)
-                json.field("version", version)
-            }
+            json.object { user.write(into: &$0) }
         }
     }
 }

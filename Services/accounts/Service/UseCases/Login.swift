@@ -21,7 +21,7 @@ extension Accounts {
             let credentials = try await credentials(email: email)
             guard try await passwords.verify(password, against: credentials?.hash), let credentials else { break }
             let renewed = passwords.isOutdated(credentials.hash) ? try await passwords.hash(password) : nil
-            if let response = try await signIn(credentials, renewed) { return response }
+            if let response = try await signIn(credentials, renewed, request.trace) { return response }
         }
         throw Problem(.permissionDenied, "The email address or the password is not right.")
     }
@@ -50,9 +50,11 @@ extension Accounts {
     }
 
     /// Hands out a token, unless the password has changed since its hash was read.
-    private func signIn(_ credentials: Credentials, _ renewed: PasswordHash?) async throws -> Response? {
+    private func signIn(
+        _ credentials: Credentials, _ renewed: PasswordHash?, _ trace: TraceContext
+    ) async throws -> Response? {
         let now = now()
-        let result = try await postgres.withTransaction { transaction -> (Profile, Token, TokenChanges)? in
+        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, Token, TokenChanges)? in
             guard let profile = try await transaction.lockedProfile(credentials.user, at: now),
                 let owner = try await owner(of: credentials, in: transaction)
             else { return nil }
@@ -60,7 +62,7 @@ extension Accounts {
                 _ = try await transaction.execute(
                     "UPDATE accounts.users SET password_hash = \(renewed.text) WHERE id = \(credentials.user)")
             }
-            let (token, changes) = try await tokens.issue(to: owner, at: now, in: transaction)
+            let (token, changes) = try await tokens.issue(to: owner, at: now, trace: trace, in: transaction)
             return (profile, token, changes)
         }
         guard let (profile, token, changes) = result else { return nil }

@@ -5,7 +5,9 @@ extension Accounts {
     /// The token of the request ends.
     func logout(_ request: ServiceRequest) async throws -> Response {
         let user = try request.user
-        try await tokens.settle(try await tokens.revoke(user.tokenID, of: user.id, at: now(), in: postgres))
+        let changes = try await tokens.revoke(
+            user.tokenID, of: user.id, at: now(), trace: request.trace, in: postgres)
+        try await tokens.settle(changes)
         return .empty(.noContent)
     }
 }

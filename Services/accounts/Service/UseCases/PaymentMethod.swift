@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Hummingbird
 import Postgres
 import ServiceKit
@@ -23,9 +24,9 @@ extension Accounts {
         try await begin(attempt, at: now())
         let outcome = try await payments.confirm(attempt)
         let now = now()
-        let (profile, changes) = try await postgres.withTransaction { transaction in
+        let (profile, changes) = try await outbox.withTransaction(postgres) { transaction in
             guard try await transaction.lockedProfile(id, at: now) != nil else { throw Problem.userGone }
-            let changes = try await settle(attempt, outcome, at: now, in: transaction)
+            let changes = try await settle(attempt, outcome, at: now, trace: request.trace, in: transaction)
             guard let profile = try await transaction.profile(id, at: now) else { throw Problem.userGone }
             return (profile, changes)
         }
@@ -68,7 +69,8 @@ extension Accounts {
     /// Writes down what came of an attempt, unless the user has wished for something else since. The transaction has
     /// locked the user's row.
     func settle(
-        _ attempt: PaymentAttempt, _ outcome: PaymentOutcome, at now: Instant, in transaction: PostgresTransaction
+        _ attempt: PaymentAttempt, _ outcome: PaymentOutcome, at now: Instant, trace: TraceContext,
+        in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
         let (state, intent, customer): (String, String?, String?) =
             switch outcome {
@@ -95,11 +97,11 @@ extension Accounts {
             ON CONFLICT (user_id) DO UPDATE SET provider = EXCLUDED.provider, method = EXCLUDED.method,
                 verified = EXCLUDED.verified
             """)
-        return try await setPaymentVerified(true, user: attempt.userID, at: now, in: transaction)
+        return try await setPaymentVerified(true, user: attempt.userID, at: now, trace: trace, in: transaction)
     }
 
     private func setPaymentVerified(
-        _ isVerified: Bool, user: UUID, at now: Instant, in transaction: PostgresTransaction
+        _ isVerified: Bool, user: UUID, at now: Instant, trace: TraceContext, in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
         let rows = try await transaction.execute(
             """
@@ -108,6 +110,7 @@ extension Accounts {
             WHERE id = \(user) AND payment_verified <> \(isVerified) RETURNING \(TokenOwner.columns)
             """)
         guard let owner = try rows.first.map(TokenOwner.init) else { return .none }
+        try await outbox.append(.userVerified(owner, trace: trace), in: transaction)
         return try await tokens.flagsChanged(of: owner, losing: !isVerified, at: now, in: transaction)
     }
 
@@ -115,13 +118,13 @@ extension Accounts {
     func removePaymentMethod(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         let now = now()
-        let (method, changes) = try await postgres.withTransaction { transaction -> (String?, TokenChanges) in
+        let (method, changes) = try await outbox.withTransaction(postgres) { transaction -> (String?, TokenChanges) in
             guard try await transaction.lockedProfile(id, at: now) != nil else { throw Problem.userGone }
             try await supersede(id, at: now, in: transaction)
             let rows = try await transaction.execute(
                 "DELETE FROM accounts.payment_methods WHERE user_id = \(id) RETURNING method, provider")
             let (method, provider) = try rows.first?.decode((String, String).self) ?? ("", "")
-            let changes = try await setPaymentVerified(false, user: id, at: now, in: transaction)
+            let changes = try await setPaymentVerified(false, user: id, at: now, trace: request.trace, in: transaction)
             return (provider == payments.name ? method : nil, changes)
         }
         if let method {
@@ -151,21 +154,21 @@ extension Accounts {
             throw Problem(error)
         }
         guard let event else { return .empty() }
-        let changes = try await postgres.withTransaction { transaction -> TokenChanges in
+        let changes = try await outbox.withTransaction(postgres) { transaction -> TokenChanges in
             let new = try await transaction.execute(
                 """
                 INSERT INTO accounts.payment_events (id, received) VALUES (\(event.id), \(now))
                 ON CONFLICT (id) DO NOTHING
                 """)
             guard new.affected == 1 else { return .none }
-            return try await apply(event, at: now, in: transaction)
+            return try await apply(event, at: now, trace: request.trace, in: transaction)
         }
         try await tokens.settle(changes)
         return .empty()
     }
 
     private func apply(
-        _ event: StripeWebhook.Event, at now: Instant, in transaction: PostgresTransaction
+        _ event: StripeWebhook.Event, at now: Instant, trace: TraceContext, in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
         let rows = try await transaction.execute(
             """
@@ -179,6 +182,6 @@ extension Accounts {
         let attempt = PaymentAttempt(id: id, userID: user, method: method, customer: nil)
         let outcome: PaymentOutcome =
             event.outcome == .succeeded ? .confirmed(customer: nil, intent: event.intent) : .declined
-        return try await settle(attempt, outcome, at: now, in: transaction)
+        return try await settle(attempt, outcome, at: now, trace: trace, in: transaction)
     }
 }

@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Hummingbird
 import Postgres
 import ServiceKit
@@ -27,7 +28,7 @@ extension Accounts {
         let user = User(
             id: UUID(), firstName: firstName, lastName: lastName, email: email, timezone: timezone, registered: now)
         do {
-            let (profile, token) = try await postgres.withTransaction { transaction in
+            let (profile, token) = try await outbox.withTransaction(postgres) { transaction in
                 _ = try await transaction.execute(
                     """
                     INSERT INTO accounts.users
@@ -35,11 +36,13 @@ extension Accounts {
                     VALUES (\(user.id), \(firstName.text), \(lastName.text), \(email.text), \(timezone.text),
                         \(hash.text), \(now), \(now))
                     """)
+                let shown = PublicUser(user, version: 1)
+                try await outbox.append(.userRegistered(shown, trace: request.trace), in: transaction)
                 try await send(.email, to: email.text, user: user, at: now, in: transaction)
                 let owner = TokenOwner(
                     id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
                 // The first token of a user pushes no other out.
-                let (token, _) = try await tokens.issue(to: owner, at: now, in: transaction)
+                let (token, _) = try await tokens.issue(to: owner, at: now, trace: request.trace, in: transaction)
                 return (try await transaction.profile(user.id, at: now), token)
             }
             outgoing.wake()

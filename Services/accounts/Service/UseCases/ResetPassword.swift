@@ -27,7 +27,7 @@ extension Accounts {
         }
         let hash = try await passwords.hash(password.secret)
         let now = now()
-        let result = try await postgres.withTransaction { transaction -> (Profile, Token, TokenChanges)? in
+        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, Token, TokenChanges)? in
             guard let profile = try await transaction.lockedProfile(id, at: now),
                 try await use(code, of: id, at: now, in: transaction) != nil
             else { return nil }
@@ -37,8 +37,8 @@ extension Accounts {
                 RETURNING \(TokenOwner.columns)
                 """)
             guard let owner = try rows.first.map(TokenOwner.init) else { return nil }
-            var changes = try await tokens.revokeAll(of: id, at: now, in: transaction)
-            let (token, more) = try await tokens.issue(to: owner, at: now, in: transaction)
+            var changes = try await tokens.revokeAll(of: id, at: now, trace: request.trace, in: transaction)
+            let (token, more) = try await tokens.issue(to: owner, at: now, trace: request.trace, in: transaction)
             changes.append(more)
             return (profile, token, changes)
         }

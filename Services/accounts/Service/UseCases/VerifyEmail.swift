@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Hummingbird
 import Postgres
 import ServiceKit
@@ -14,11 +15,11 @@ extension Accounts {
         let code = try fields.finish(given)
         let now = now()
         do {
-            let result = try await postgres.withTransaction { transaction -> (Profile, TokenChanges)? in
+            let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in
                 guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
                 guard let address = try await use(code, of: id, at: now, in: transaction) else { return nil }
                 let changes = try await take(
-                    EmailAddress(stored: address), for: before.user, at: now, in: transaction)
+                    EmailAddress(stored: address), for: before.user, at: now, trace: request.trace, in: transaction)
                 guard let profile = try await transaction.profile(id, at: now) else { throw Problem.userGone }
                 return (profile, changes)
             }
@@ -33,7 +34,8 @@ extension Accounts {
     }
 
     private func take(
-        _ address: EmailAddress, for user: User, at now: Instant, in transaction: PostgresTransaction
+        _ address: EmailAddress, for user: User, at now: Instant, trace: TraceContext,
+        in transaction: PostgresTransaction
     ) async throws -> TokenChanges {
         let rows = try await transaction.execute(
             """
@@ -50,6 +52,7 @@ extension Accounts {
             try await drop(.password, of: user.id, at: now, in: transaction)
         }
         if user.emailVerified { return .none }
+        try await outbox.append(.userVerified(owner, trace: trace), in: transaction)
         try await tokens.prolong(tokensOf: user.id, at: now, in: transaction)
         return try await tokens.flagsChanged(of: owner, losing: false, at: now, in: transaction)
     }

@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Hummingbird
 import Postgres
 import ServiceKit
@@ -11,7 +12,7 @@ extension Accounts {
         let given = fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .phone) }
         let code = try fields.finish(given)
         let now = now()
-        let result = try await postgres.withTransaction { transaction -> (Profile, TokenChanges)? in
+        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
             guard let number = try await use(code, of: id, at: now, in: transaction) else { return nil }
             let rows = try await transaction.execute(
@@ -24,6 +25,7 @@ extension Accounts {
                 let profile = try await transaction.profile(id, at: now)
             else { throw Problem.userGone }
             if before.user.phoneVerified { return (profile, .none) }
+            try await outbox.append(.userVerified(owner, trace: request.trace), in: transaction)
             return (profile, try await tokens.flagsChanged(of: owner, losing: false, at: now, in: transaction))
         }
         guard let (profile, changes) = result else { throw Problem.noSuchCode }
