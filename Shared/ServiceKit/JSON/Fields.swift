@@ -11,6 +11,8 @@ import Postgres
 /// let email = fields.parsed("email") { EmailAddress($0) }
 /// let (first, address) = try fields.finish(name, email)
 /// ```
+///
+/// or, which is the same, `try fields.finish(fields.string("first_name"), fields.bool("is_active"))`.
 public struct Fields: Sendable {
     private let members: [String: JSONValue]
     private var faults: [Problem.FieldFault] = []
@@ -34,15 +36,18 @@ public struct Fields: Sendable {
 
     /// Ends the reading.
     ///
+    /// Mutating although it changes nothing: otherwise Swift would copy the fields before it evaluates the arguments of
+    /// ``finish(_:)``, and miss what readers among those note.
+    ///
     /// - Throws: `Problem` of code `invalid` with every fault noted.
-    public func finish() throws(Problem) {
+    public mutating func finish() throws(Problem) {
         guard faults.isEmpty else { throw Problem(.invalid, errors: faults) }
     }
 
     /// Ends the reading and unwraps what the readers gave.
     ///
     /// - Throws: `Problem` of code `invalid` with every fault noted.
-    public func finish<each Value>(_ values: repeat (each Value)?) throws(Problem) -> (repeat each Value) {
+    public mutating func finish<each Value>(_ values: repeat (each Value)?) throws(Problem) -> (repeat each Value) {
         try finish()
         do {
             return (repeat try Self.unwrap(each values))

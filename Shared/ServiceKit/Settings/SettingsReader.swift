@@ -170,17 +170,19 @@ public struct SettingsReader: Sendable {
 
     // MARK: End
 
-    /// Ends the reading.
+    /// Ends the reading. Mutating for the reason that ``Fields/finish()`` is.
     ///
     /// - Throws: ``SettingsFaults`` with every fault noted.
-    public func finish() throws(SettingsFaults) {
+    public mutating func finish() throws(SettingsFaults) {
         guard faults.isEmpty else { throw SettingsFaults(faults: faults) }
     }
 
     /// Ends the reading and unwraps what the readers gave.
     ///
     /// - Throws: ``SettingsFaults`` with every fault noted.
-    public func finish<each Value>(_ values: repeat (each Value)?) throws(SettingsFaults) -> (repeat each Value) {
+    public mutating func finish<each Value>(_ values: repeat (each Value)?) throws(SettingsFaults) -> (
+        repeat each Value
+    ) {
         try finish()
         do {
             return (repeat try Self.unwrap(each values))

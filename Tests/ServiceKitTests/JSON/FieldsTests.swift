@@ -55,6 +55,23 @@ import Testing
         }
     }
 
+    @Test func `readers among the arguments of finish are heard`() throws {
+        var fields = try fields(#"{"a":1,"b":null,"d":"x"}"#)
+        do throws(Problem) {
+            _ = try fields.finish(fields.string("a"), fields.bool("b"), fields.integer("c"), fields.string("d"))
+            Issue.record("no fault")
+        } catch {
+            #expect(error.errors.map(\.field) == ["a", "b", "c"])
+        }
+        var one = try self.fields(#"{"a":1}"#)
+        do throws(Problem) {
+            _ = try one.finish(one.string("a"))
+            Issue.record("no fault")
+        } catch {
+            #expect(error.errors.map(\.field) == ["a"])
+        }
+    }
+
     @Test(arguments: ["2.5", "\"3\"", "true", "null", "[]", "{}", "1e400", "9223372036854775808", "-1", "81", "1e19"])
     func `what is no whole number in range is a fault under its field`(value: String) throws {
         #expect(try faults("{\"n\":\(value)}") { _ = $0.integer("n", 0...80) }.keys.sorted() == ["n"])

@@ -47,8 +47,15 @@ import Testing
         }
     }
 
+    @Test func `readers among the arguments of finish are heard`() {
+        var reader = SettingsReader(environment: ["PORT": "x"])
+        #expect(throws: SettingsFaults(faults: ["MISSING is missing", "PORT must be a whole number from 1 to 65535"])) {
+            try reader.finish(reader.string("MISSING"), reader.port("PORT"))
+        }
+    }
+
     @Test func `a file that is not there is no fault`() async throws {
-        let reader = try await SettingsReader.load(file: "/nowhere/.env")
+        var reader = try await SettingsReader.load(file: "/nowhere/.env")
         #expect(throws: Never.self) { try reader.finish() }
     }
 }

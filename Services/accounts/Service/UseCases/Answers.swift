@@ -36,6 +36,11 @@ extension Fields {
         }
     }
 
+    /// The code that a client gives back, which is called `token` in every body.
+    mutating func code(_ purpose: CodePurpose) -> VerificationCode? {
+        made("token") { text throws(InvalidValue) in try VerificationCode(text, for: purpose) }
+    }
+
     /// A change to a text that makes a value of the domain.
     mutating func changedTo<Value: Sendable>(
         _ name: String, nullable: Bool = false, _ make: (String) throws(InvalidValue) -> Value

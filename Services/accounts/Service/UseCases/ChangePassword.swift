@@ -8,10 +8,8 @@ extension Accounts {
     func changePassword(_ request: ServiceRequest) async throws -> Response {
         let user = try request.user
         var fields = try request.fields()
-        let given = (
-            old: fields.made("old_password", Password.parse), new: fields.made("new_password", Password.parse)
-        )
-        let (old, new) = try fields.finish(given.old, given.new)
+        let (old, new) = try fields.finish(
+            fields.made("old_password", Password.parse), fields.made("new_password", Password.parse))
 
         guard let credentials = try await credentials(user: user.id) else { throw Problem.userGone }
         let wrong = Problem.invalid("old_password", "This is not your password.")

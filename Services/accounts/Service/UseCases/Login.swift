@@ -14,8 +14,7 @@ extension Accounts {
     /// A user proves the password and gets a token.
     func login(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
-        let given = (email: fields.string("email"), password: fields.string("password"))
-        let (email, password) = try fields.finish(given.email, given.password)
+        let (email, password) = try fields.finish(fields.string("email"), fields.string("password"))
         // The password may be changed while its old hash is being computed; then the new one decides.
         for _ in 0..<3 {
             let credentials = try await credentials(email: email)

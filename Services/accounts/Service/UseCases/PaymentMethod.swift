@@ -16,9 +16,8 @@ extension Accounts {
     func attachPaymentMethod(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let given =
-            fields.parsed("payment_method", "This is no payment method.") { PaymentMethodName.isValid($0) ? $0 : nil }
-        let method = try fields.finish(given)
+        let method = try fields.finish(
+            fields.parsed("payment_method", "This is no payment method.") { PaymentMethodName.isValid($0) ? $0 : nil })
 
         let attempt = PaymentAttempt(id: UUID(), userID: id, method: method, customer: try await customer(of: id))
         try await begin(attempt, at: now())

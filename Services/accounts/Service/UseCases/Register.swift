@@ -14,14 +14,10 @@ extension Accounts {
     /// A person becomes a user, signed in, with an address to be verified.
     func register(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
-        let given = (
-            firstName: fields.made("first_name", PersonName.parse),
-            lastName: fields.made("last_name", PersonName.parse),
-            email: fields.made("email", EmailAddress.parse), password: fields.made("password", Password.parse),
-            timezone: fields.contains("timezone") ? fields.made("timezone", zones.zone(named:)) : .standard
-        )
         let (firstName, lastName, email, password, timezone) = try fields.finish(
-            given.firstName, given.lastName, given.email, given.password, given.timezone)
+            fields.made("first_name", PersonName.parse), fields.made("last_name", PersonName.parse),
+            fields.made("email", EmailAddress.parse), fields.made("password", Password.parse),
+            fields.contains("timezone") ? fields.made("timezone", zones.zone(named:)) : .standard)
 
         let hash = try await passwords.hash(password.secret)
         let now = now()

@@ -13,8 +13,7 @@ extension Accounts {
     /// Sends a code for a new password to a verified address.
     func requestPassword(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
-        let given = fields.made("email", EmailAddress.parse)
-        let email = try fields.finish(given)
+        let email = try fields.finish(fields.made("email", EmailAddress.parse))
         let now = now()
         try await postgres.withTransaction { transaction in
             if let profile = try await owner(of: email, at: now, in: transaction) {

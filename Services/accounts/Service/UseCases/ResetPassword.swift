@@ -14,11 +14,8 @@ extension Accounts {
     /// Whoever has the code sets a new password and is signed in; every token issued before ends.
     func resetPassword(_ request: ServiceRequest) async throws -> Response {
         var fields = try request.fields()
-        let given = (
-            code: fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .password) },
-            password: fields.made("new_password", Password.parse)
-        )
-        let (code, password) = try fields.finish(given.code, given.password)
+        let (code, password) = try fields.finish(
+            fields.code(.password), fields.made("new_password", Password.parse))
 
         // Nobody computes a hash for a code that is wrong. Whether this one is still good is decided below.
         guard let id = try await user(with: code, at: now()) else {

@@ -11,8 +11,7 @@ extension Accounts {
     func verifyEmail(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let given = fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .email) }
-        let code = try fields.finish(given)
+        let code = try fields.finish(fields.code(.email))
         let now = now()
         do {
             let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in

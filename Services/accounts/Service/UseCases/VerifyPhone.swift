@@ -9,8 +9,7 @@ extension Accounts {
     func verifyPhone(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
         var fields = try request.fields()
-        let given = fields.made("token") { text throws(InvalidValue) in try VerificationCode(text, for: .phone) }
-        let code = try fields.finish(given)
+        let code = try fields.finish(fields.code(.phone))
         let now = now()
         let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
