@@ -32,7 +32,7 @@ struct StripePayments: PaymentProvider {
         if let known = attempt.customer {
             customer = known
         } else {
-            customer = try await newCustomer(for: attempt.userID)
+            customer = try await newCustomer(for: attempt)
         }
         let answer = try await post(
             "/v1/setup_intents",
@@ -63,9 +63,18 @@ struct StripePayments: PaymentProvider {
         guard [200, 400, 404].contains(answer.status) else { throw Self.refused(answer) }
     }
 
-    private func newCustomer(for user: UUID) async throws -> String {
-        let id = user.uuidString.lowercased()
-        let answer = try await post("/v1/customers", [("metadata[user]", id)], idempotencyKey: "customer-\(id)")
+    /// One customer for each user, however often it is asked.
+    ///
+    /// Stripe keeps the first answer of an idempotency key for a day, a fault of its own too ("Idempotent requests");
+    /// after one of those it is asked under another key, and at worst a customer is left over that nothing refers to.
+    private func newCustomer(for attempt: PaymentAttempt) async throws -> String {
+        let user = attempt.userID.uuidString.lowercased()
+        let form = [(name: "metadata[user]", value: user)]
+        var answer = try await post("/v1/customers", form, idempotencyKey: "customer-\(user)")
+        if answer.status >= 500 {
+            let key = "customer-\(user)-\(attempt.id.uuidString.lowercased())"
+            answer = try await post("/v1/customers", form, idempotencyKey: key)
+        }
         guard answer.status == 200, let customer = answer.text("id") else { throw Self.refused(answer) }
         return customer
     }
