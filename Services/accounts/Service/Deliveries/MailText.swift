@@ -51,7 +51,8 @@ struct MailText: Sendable {
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: " ")
         }
         // Anything else is encoded, a quotation mark as well as a letter with an accent.
-        return "\(plain && name.utf8.count <= 60 ? name : encodedWords(name)) <\(address)>"
+        // The address then has a line of its own: the one before may be full (RFC 2047, section 2).
+        return plain && name.utf8.count <= 60 ? "\(name) <\(address)>" : "\(encodedWords(name))\r\n <\(address)>"
     }
 
     /// The value of a field that is plain text, such as Subject.
@@ -74,14 +75,14 @@ struct MailText: Sendable {
         return String(view).split(separator: " ").joined(separator: " ")
     }
 
-    /// RFC 2047: each word at most 75 characters and of whole scalars, words on lines of their own.
+    /// RFC 2047: words of whole scalars, on lines of their own, each line at most 76 characters.
     static func encodedWords(_ text: String) -> String {
         var words: [String] = []
         var chunk: [UInt8] = []
         for scalar in text.unicodeScalars {
             let bytes = Array(String(scalar).utf8)
-            // 45 bytes are 60 characters of base 64, and "=?utf-8?B?" and "?=" 12 more.
-            if chunk.count + bytes.count > 45 {
+            // 39 bytes are 52 characters of base 64, "=?utf-8?B?" and "?=" 12 more, and "Subject: " may stand before.
+            if chunk.count + bytes.count > 39 {
                 words.append(encodedWord(chunk))
                 chunk = []
             }
