@@ -20,6 +20,14 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        (
+            "accounts",
+            {
+                try await AccountsBench.run(
+                    seconds: Double(setting("BENCH_SECONDS") ?? "") ?? 5,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
     ]
 
     static func main() async throws {
