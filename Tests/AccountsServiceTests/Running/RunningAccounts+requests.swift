@@ -33,6 +33,13 @@ struct Answer: Sendable, CustomStringConvertible {
 extension RunningAccounts {
     static let path = "/api/v1/accounts"
 
+    /// With as many connections as a race needs; the shared client has eight.
+    static let http = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// Asks as the gateway does: the token is looked up here, and the request carries what it stands for.
     func send(
         _ method: HTTPMethod, _ path: String, _ json: String? = nil, token: String? = nil,
@@ -65,7 +72,7 @@ extension RunningAccounts {
             request.body = .bytes(body)
         }
         for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let response = try await Self.http.execute(request, timeout: .seconds(30))
         return Answer(
             status: Int(response.status.code), headers: response.headers,
             body: try await response.body.collect(upTo: 1 << 20))
@@ -124,6 +131,17 @@ extension RunningAccounts {
         let answer = try await login(person, password: password)
         guard let token = answer.text("token") else { throw TestFailure("login answered \(answer)") }
         return token
+    }
+
+    /// Asks for a new password and waits for the newest of so many codes.
+    func resetCode(_ person: Person, count: Int = 1) async throws -> String {
+        let answer = try await post("/request-password", #"{"email":"\#(person.email)"}"#)
+        guard answer.status == 200 else { throw TestFailure("request-password answered \(answer)") }
+        return try await mailedCode(to: person.email, "reset-password", count: count)
+    }
+
+    func reset(_ code: String, _ password: String) async throws -> Answer {
+        try await post("/reset-password", #"{"token":"\#(code)","new_password":"\#(password)"}"#)
     }
 
     // MARK: Messages

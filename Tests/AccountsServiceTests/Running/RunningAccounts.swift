@@ -17,6 +17,7 @@ struct RunningAccounts: Sendable {
     static let secret = "a secret of tests, thirty-two characters or more"
 
     let port: Int
+    let table: RouteTable
     let database: String
     let postgres: TestPostgres
     let redis: TestRedis
@@ -42,10 +43,7 @@ struct RunningAccounts: Sendable {
         if let own = options.postgres { postgres = own } else { postgres = try await .shared() }
         let redis: TestRedis
         if let own = options.redis { redis = own } else { redis = try await .shared() }
-        let database = try await postgres.database(template: "accounts") { name in
-            let settings = try makeSettings(postgres.uri(database: name), redis.url, "/tmp", [:])
-            try await AccountsProcess.migrate(settings, logger: Logger(label: "migrate"))
-        }
+        let database = try await database(postgres)
         let folder = try await temporaryFolder("accounts").path
         var settings = try makeSettings(postgres.uri(database: database), redis.url, folder, options.settings)
         settings.passwordWork = options.work
@@ -66,7 +64,8 @@ struct RunningAccounts: Sendable {
                 break
             }
             let app = RunningAccounts(
-                port: port ?? 0, database: database, postgres: postgres, redis: redis, clock: clock, log: log,
+                port: port ?? 0, table: process.table, database: database, postgres: postgres, redis: redis,
+                clock: clock, log: log,
                 mailFolder: settings.mailFolder, smsFolder: settings.smsFolder)
             do {
                 try await body(app)
@@ -76,6 +75,14 @@ struct RunningAccounts: Sendable {
             }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
+        }
+    }
+
+    /// A database with the service's schema, for the caller alone.
+    static func database(_ postgres: TestPostgres) async throws -> String {
+        try await postgres.database(template: "accounts") { name in
+            let settings = try makeSettings(postgres.uri(database: name), "redis://127.0.0.1", "/tmp", [:])
+            try await AccountsProcess.migrate(settings, logger: Logger(label: "migrate"))
         }
     }
 

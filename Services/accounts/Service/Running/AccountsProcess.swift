@@ -14,6 +14,8 @@ import ServiceLifecycle
 public struct AccountsProcess: Sendable {
     /// Serves until it is told to end.
     public let runner: ServiceRunner
+    /// What it answers.
+    let table: RouteTable
 
     /// - Parameters:
     ///   - registry: where metrics are kept.
@@ -55,8 +57,9 @@ public struct AccountsProcess: Sendable {
         )
         let worker = DeliveryWorker(
             queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
+        table = accounts.routes
         runner = ServiceRunner(
-            settings.runner, table: accounts.routes, seal: IdentitySeal(settings.secret),
+            settings.runner, table: table, seal: IdentitySeal(settings.secret),
             // Not Redis: without it everything is answered, but for what must be confirmed there.
             checks: [SchemaProbe(AccountsSchema.migrator, postgres: postgres).check],
             services: [

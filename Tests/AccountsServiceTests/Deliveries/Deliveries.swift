@@ -1,0 +1,137 @@
+import AccountsDomain
+import Foundation
+import Identity
+import Logging
+import Postgres
+import ServiceKit
+import Synchronization
+import TestKit
+
+@testable import AccountsService
+
+/// A queue of deliveries on a database of its own, with workers whose transports only remember.
+struct Deliveries: Sendable {
+    static let logger = Logger(label: "deliveries")
+
+    let postgres: TestPostgres
+    let database: String
+    let client: PostgresClient
+    let queue: DeliveryQueue
+    let clock = TestClock()
+    let sent = Sent()
+    let log = KeptLog()
+
+    static func with(_ body: @Sendable (Deliveries) async throws -> Void) async throws {
+        let postgres = try await TestPostgres.shared()
+        let database = try await RunningAccounts.database(postgres)
+        let queue = DeliveryQueue(seal: MessageSeal(try SecretKey(RunningAccounts.secret)))
+        try await PostgresClient.with(
+            .init(postgres.uri(database: database), applicationName: "deliveries"), logger: logger
+        ) { client in
+            try await body(Deliveries(postgres: postgres, database: database, client: client, queue: queue))
+        }
+    }
+
+    /// Runs `body` with a client of its own, as another process has.
+    func withOtherClient(_ body: @Sendable (PostgresClient) async throws -> Void) async throws {
+        try await PostgresClient.with(
+            .init(postgres.uri(database: database), applicationName: "other"), logger: Self.logger, body)
+    }
+
+    /// A worker on this client.
+    var worker: DeliveryWorker {
+        get throws { try worker(on: client) }
+    }
+
+    func worker(on postgres: PostgresClient) throws -> DeliveryWorker {
+        let log = log
+        return DeliveryWorker(
+            queue: queue, postgres: postgres, templates: try MessageTemplates(webDomain: "web.example"),
+            transports: sent.transports,
+            logger: Logger(label: "worker") { JSONLogHandler(label: $0, level: .debug, writer: log.writer) },
+            now: { clock.now })
+    }
+
+    func add(
+        _ message: Message, _ user: UUID = UUID(), event: UUID = UUID(), notAfter: Instant? = nil
+    ) async throws {
+        try await client.withTransaction { transaction in
+            try await queue.add(
+                message, to: user, event: event, notAfter: notAfter, at: clock.now, in: transaction)
+        }
+    }
+
+    @discardableResult
+    func sql(_ text: String) async throws -> String {
+        try await postgres.psql(text, database: database)
+    }
+
+    struct Row: Sendable {
+        var state: String
+        var attempts: Int32
+        var reason: String?
+        var nextAttempt: Instant
+        var hasPayload: Bool
+    }
+
+    /// The first row.
+    func row() async throws -> Row {
+        let rows = try await client.read(
+            """
+            SELECT state, attempts, reason, next_attempt, payload IS NOT NULL FROM accounts.deliveries
+            ORDER BY id LIMIT 1
+            """)
+        guard let row = rows.first else { throw TestFailure("no delivery") }
+        let (state, attempts, reason, next, hasPayload) = try row.decode((String, Int32, String?, Instant, Bool).self)
+        return Row(state: state, attempts: attempts, reason: reason, nextAttempt: next, hasPayload: hasPayload)
+    }
+}
+
+/// What left, and what is to go wrong.
+final class Sent: Sendable {
+    private struct State {
+        var mails: [Mail] = []
+        var sms: [SMS] = []
+        var failure: DeliveryFailure?
+        var failing: String?
+        var before: (@Sendable () async -> Void)?
+    }
+
+    private let state = Mutex(State())
+
+    var mails: [Mail] { state.withLock { $0.mails } }
+    var sms: [SMS] { state.withLock { $0.sms } }
+
+    /// What every message meets.
+    var failure: DeliveryFailure? {
+        get { state.withLock { $0.failure } }
+        set { state.withLock { $0.failure = newValue } }
+    }
+
+    /// An address to which nothing can be sent.
+    var failing: String? {
+        get { state.withLock { $0.failing } }
+        set { state.withLock { $0.failing = newValue } }
+    }
+
+    /// What each has to wait for first.
+    var before: (@Sendable () async -> Void)? {
+        get { state.withLock { $0.before } }
+        set { state.withLock { $0.before = newValue } }
+    }
+
+    var transports: Transports {
+        Transports(
+            mail: { mail in try await self.leave(mail.to) { $0.mails.append(mail) } },
+            sms: { sms in try await self.leave(sms.to) { $0.sms.append(sms) } })
+    }
+
+    private func leave(_ address: String, _ note: (inout State) -> Void) async throws {
+        await before?()
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            if state.failing == address { throw DeliveryFailure(reason: "refused", isPermanent: false) }
+            note(&state)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Foundation
+import NIOCore
+import ServiceKit
+import Synchronization
+import Testing
+
+@testable import AccountsService
+
+@Suite("Hashing beside everything else")
+struct PasswordHasherTests {
+    /// Some tenths of a second.
+    static let slow = Scrypt.Parameters(logN: 15, r: 8, p: 3)
+
+    /// How many threads of this process have the lowest priority (`nice` is field 19 of stat, proc(5)).
+    static func lowThreads() -> Int {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        return tasks.filter { task in
+            guard let stat = try? String(contentsOfFile: "/proc/self/task/\(task)/stat", encoding: .utf8),
+                let afterName = stat.lastIndex(of: ")")
+            else { return false }
+            // After the name come fields 3 and up.
+            let fields = stat[stat.index(after: afterName)...].split(separator: " ")
+            return fields.count > 16 && fields[16] == "19"
+        }.count
+    }
+
+    @Test("As many are computed at once as there are threads, each at the lowest priority")
+    func threads() async throws {
+        let before = Self.lowThreads()
+        let hasher = try PasswordHashTests.hasher(Self.slow, threads: 3)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<9 { group.addTask { _ = try await hasher.hash("password1") } }
+            try await TestKitPolling.until("three threads hash") { Self.lowThreads() - before >= 3 }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("And no more: with one thread they come one after another")
+    func oneThread() async throws {
+        let hasher = try PasswordHashTests.hasher(Self.slow, threads: 1)
+        var fastest = Duration.seconds(60)
+        for _ in 0..<3 {
+            fastest = min(fastest, try await ContinuousClock().measure { _ = try await hasher.hash("password1") })
+        }
+        let four = try await ContinuousClock().measure {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 { group.addTask { _ = try await hasher.hash("password1") } }
+                try await group.waitForAll()
+            }
+        }
+        // Two at once would take twice as long as one.
+        #expect(four > fastest * 2.6, "\(four) \(fastest)")
+    }
+
+    @Test("Beyond the queue's bound it is 503 with Retry-After, and afterwards there is room again")
+    func bound() async throws {
+        let hasher = try PasswordHashTests.hasher(Self.slow, threads: 1, queue: 2)
+        let done = Mutex(0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    _ = try await hasher.hash("password1")
+                    done.withLock { $0 += 1 }
+                }
+            }
+            // Until all three are in it a fourth may be let in, and waits its turn like them.
+            try await TestKitPolling.until("refused") {
+                do {
+                    _ = try await hasher.verify("password1", against: nil)
+                    return false
+                } catch let problem as Problem {
+                    #expect(problem.code == .temporarilyUnavailable && (problem.retryAfter ?? 0) > 0)
+                    return true
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(done.withLock { $0 } == 3)
+        _ = try await hasher.hash("password1")
+    }
+
+    @Test("While the queue is full other requests are answered, and each login in it is in the end")
+    func others() async throws {
+        var options = RunningAccounts.Options()
+        options.work = Self.slow
+        options.settings["PASSWORD_QUEUE"] = "8"
+        try await RunningAccounts.with(options) { app in
+            let person = try await app.register()
+            let isOver = Mutex(false)
+            let statuses = Mutex<[Int: Int]>([:])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<24 {
+                    group.addTask {
+                        while !isOver.withLock({ $0 }) {
+                            let status = try await app.login(person).status
+                            statuses.withLock { $0[status, default: 0] += 1 }
+                            // Whoever is sent away comes back, not at once.
+                            if status == 503 { try await Task.sleep(for: .milliseconds(50)) }
+                        }
+                    }
+                }
+                try await TestKitPolling.until("the queue is full") { statuses.withLock { $0[503, default: 0] > 0 } }
+                var worst = Duration.zero
+                for _ in 0..<40 {
+                    let time = try await ContinuousClock().measure {
+                        #expect(try await app.profile(person.token).status == 200)
+                        #expect(try await app.post("/request-password", #"{"email":"a@b.co"}"#).status == 404)
+                        #expect(try await app.patch("{}", token: person.token).status == 200)
+                    }
+                    worst = max(worst, time)
+                }
+                // A login takes its turn behind at least four others here: more than a second.
+                #expect(worst < .milliseconds(1000), "\(worst)")
+                isOver.withLock { $0 = true }
+                try await group.waitForAll()
+            }
+            let counts = statuses.withLock { $0 }
+            #expect(Set(counts.keys) == [200, 503] && counts[200, default: 0] > 0, "\(counts)")
+        }
+    }
+}
