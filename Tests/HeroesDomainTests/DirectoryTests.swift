@@ -21,7 +21,7 @@ struct DirectoryTests {
             for number in [Int64.min, -1, 0, 1, .max] {
                 let cursor = Cursor(
                     ordering: Ordering(key, isDescending: number > 0), direction: number < 0 ? .before : .after,
-                    key: number, id: ~number, snapshot: key.isFixed ? "" : "10:20:11,12")
+                    key: number, id: ~number, edition: key.isFixed ? 0 : number)
                 #expect(Cursor(bytes: cursor.bytes) == cursor)
             }
         }
@@ -29,10 +29,10 @@ struct DirectoryTests {
 
     @Test("Bytes that no cursor wrote are refused")
     func noCursor() {
-        let bytes = Cursor(ordering: .standard, direction: .after, key: 1, id: 2, snapshot: "é").bytes
+        let bytes = Cursor(ordering: .standard, direction: .after, key: 1, id: 2).bytes
         #expect(Cursor(bytes: [] as [UInt8]) == nil)
-        #expect(Cursor(bytes: bytes.dropLast(3)) == nil)
         #expect(Cursor(bytes: bytes.dropLast()) == nil)
+        #expect(Cursor(bytes: bytes + [0]) == nil)
         #expect(Cursor(bytes: [2] + bytes.dropFirst()) == nil)
         #expect(Cursor(bytes: [1, 2] + bytes.dropFirst(2)) == nil)
         #expect(Cursor(bytes: [1, 0, 6] + bytes.dropFirst(3)) == nil)

@@ -15,43 +15,42 @@ public struct Cursor: Sendable, Hashable {
     public var key: Int64
     /// That hero's id.
     public var id: Int64
-    /// What the database had committed when the first page was made, in its own words. Heroes who have changed places
-    /// since then are met where they were. Empty where places are for good.
-    public var snapshot: String
+    /// The edition of the directory that the first page was of. Heroes who have changed places since then are met where
+    /// they were in it. 0 where places are for good.
+    public var edition: Int64
 
-    public init(ordering: Ordering, direction: Direction, key: Int64, id: Int64, snapshot: String) {
+    public init(ordering: Ordering, direction: Direction, key: Int64, id: Int64, edition: Int64 = 0) {
         self.ordering = ordering
         self.direction = direction
         self.key = key
         self.id = id
-        self.snapshot = snapshot
+        self.edition = edition
     }
 
     private static let version: UInt8 = 1
-    private static let fixedLength = 19
+    private static let length = 27
 
     /// The cursor in bytes. They are not secret, and not proof of anything either.
     public var bytes: [UInt8] {
         var bytes = [Self.version, direction.rawValue, ordering.code]
-        for number in [key, id] {
+        for number in [key, id, edition] {
             for shift in stride(from: 56, through: 0, by: -8) {
                 bytes.append(UInt8(truncatingIfNeeded: number >> shift))
             }
         }
-        return bytes + Array(snapshot.utf8)
+        return bytes
     }
 
     /// A cursor that ``bytes`` wrote, or nil.
     public init?(bytes: some Collection<UInt8>) {
         let bytes = Array(bytes)
-        guard bytes.count >= Self.fixedLength, bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]),
-            let ordering = Ordering(code: bytes[2]),
-            let snapshot = String(validating: bytes[Self.fixedLength...], as: UTF8.self)
+        guard bytes.count == Self.length, bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]),
+            let ordering = Ordering(code: bytes[2])
         else { return nil }
         func number(_ start: Int) -> Int64 {
             Int64(bitPattern: bytes[start..<(start + 8)].reduce(0) { $0 << 8 | UInt64($1) })
         }
-        self.init(ordering: ordering, direction: direction, key: number(3), id: number(11), snapshot: snapshot)
+        self.init(ordering: ordering, direction: direction, key: number(3), id: number(11), edition: number(19))
     }
 }
 

@@ -1,0 +1,36 @@
+import HeroesDomain
+import Postgres
+
+/// What a hero is found by.
+struct HeroWords: Sendable {
+    private let words: [String]
+
+    init(user: PublicUser, details: HeroDetails) {
+        self.init(
+            user: user, discipline: details.discipline.rawValue, title: details.title, company: details.company,
+            description: details.description)
+    }
+
+    init(user: PublicUser, discipline: String, title: String, company: String, description: String) {
+        words =
+            Words.of(user.firstName, user.lastName, title, company, description)
+            + [Self.word(discipline: discipline)]
+    }
+
+    /// A discipline among the words of a hero. No text has a word with an equals sign.
+    static func word(discipline: String) -> String { "=\(discipline.lowercased())" }
+
+    /// An expression of type tsvector.
+    var vector: SQL { "array_to_tsvector(\(words)::text[])" }
+}
+
+extension Search {
+    /// What finds heroes with all of the words, as `tsquery` reads it. Words have letters, digits, `+` and `#` only, and
+    /// quoted they are nothing but words.
+    func query(discipline: Discipline?) -> String {
+        var terms = exact.map { "'\($0)'" }
+        if let beginning { terms.append("'\(beginning)':*") }
+        if let discipline { terms.append("'\(HeroWords.word(discipline: discipline.rawValue))'") }
+        return terms.joined(separator: " & ")
+    }
+}
