@@ -49,7 +49,10 @@ struct Shop: Sendable {
             """, database: database)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let secret = try SecretKey(String(repeating: "k", count: 32))
-        let configuration = PostgresConfiguration(server.conninfo(database: database), applicationName: "test")
+        var configuration = PostgresConfiguration(server.conninfo(database: database), applicationName: "test")
+        // How long one waits for another is not what is tested, and a busy machine takes its time.
+        configuration.acquireTimeout = .seconds(60)
+        configuration.statementTimeout = .seconds(60)
         try await PostgresClient.with(configuration, logger: logger) { postgres in
             try await body(Shop(postgres, secret, steps, server, database, logger))
         }
