@@ -8,7 +8,7 @@ public struct RunningProcess: Sendable {
     public let name: String
     private let process: GuardedProcess
 
-    /// Starts an executable of this package.
+    /// Starts an executable of this package; another release's when `RELEASE_OF_<NAME>` names a folder with one.
     /// - Parameters:
     ///   - executable: the product's name, `accounts`.
     ///   - environment: all its settings. Only PATH, HOME and TZ are passed on from ours.
@@ -21,7 +21,7 @@ public struct RunningProcess: Sendable {
     ) async throws -> RunningProcess {
         let folder = try await TestFolder.make(executable)
         let process = try await GuardedProcess.start(
-            ["env", "-C", folder.path, products.appendingPathComponent(executable).path] + arguments,
+            ["env", "-C", folder.path, release(of: executable).appendingPathComponent(executable).path] + arguments,
             environment: inherited.merging(environment) { $1 }, log: folder.appendingPathComponent("log"))
         let running = RunningProcess(name: executable, process: process)
         if let readyURL { try await running.waitUntilReady(readyURL, within: within) }
@@ -39,7 +39,7 @@ public struct RunningProcess: Sendable {
         }
     }
 
-    /// Runs a command of one of our executables to its end.
+    /// Runs a command of one of our executables to its end, always this release's.
     /// - Throws: ``CommandFailed`` when its status is not 0.
     @discardableResult
     public static func run(
@@ -96,6 +96,12 @@ public struct RunningProcess: Sendable {
     /// Where the build puts executables: beside the test bundle that is running.
     private static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()
+
+    /// Where the executable lies that a test of releases side by side wants to run.
+    private static func release(of executable: String) -> URL {
+        ProcessInfo.processInfo.environment["RELEASE_OF_\(executable.uppercased())"].map { URL(fileURLWithPath: $0) }
+            ?? products
+    }
 
     private static let inherited = ProcessInfo.processInfo.environment.filter {
         ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH"].contains($0.key)

@@ -84,12 +84,12 @@ import Testing
         let stack = try await RunningStack.start()
         let person = try await stack.person(verified: true)
         #expect(try await stack.client.ask(.GET, "/api/v1/accounts/profile", token: person.token).status == 200)
-        try await stack.accountsCommand(["staff", "grant", person.email])
-        #expect(try await stack.accountsCommand(["staff", "list"]).contains(person.email))
+        try await stack.command(.accounts, ["staff", "grant", person.email])
+        #expect(try await stack.command(.accounts, ["staff", "list"]).contains(person.email))
         let copies = try await stack.redis.cli("--raw", "EVAL", Self.values, "0")
         #expect(copies.split(separator: "\n").contains { $0.split(separator: " ").dropFirst(3).first == "3" })
-        try await stack.accountsCommand(["staff", "revoke", person.email])
-        #expect(try await !stack.accountsCommand(["staff", "list"]).contains(person.email))
+        try await stack.command(.accounts, ["staff", "revoke", person.email])
+        #expect(try await !stack.command(.accounts, ["staff", "list"]).contains(person.email))
         try await stack.end()
     }
 

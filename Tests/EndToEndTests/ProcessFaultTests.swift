@@ -28,7 +28,7 @@ import Testing
             try await eventually("answers of the gateway's own") {
                 load.statuses("read").filter { $0.key >= 500 }.values.reduce(0, +) >= 5
             }
-            try await stack.startAccounts()
+            try await stack.start(.accounts)
             try await Self.served(load, "after a kill")
         }
         #expect(load.violations == [])
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func `with two replicas no client sees that one is told to end`() async throws {
-        let stack = try await RunningStack.start(accounts: 2)
+        let stack = try await RunningStack.start([.accounts: 2])
         let person = try await stack.person()
         let reads = Self.reads(stack, person.token, allowed: [200])
         let anonymous: @Sendable (Load) async throws -> Void = { load in
@@ -50,7 +50,7 @@ import Testing
             try await Self.served(load, "at first")
             #expect(try await stack.accounts[0].terminate() == 0)
             try await Self.served(load, "by the other")
-            try await stack.startAccounts()
+            try await stack.start(.accounts)
             try await Self.served(load, "by both")
         }
         #expect(load.violations == [])

@@ -1,28 +1,75 @@
 import Foundation
+import NIOHTTP1
 
 /// Somebody with an account.
 struct Person: Sendable {
+    let id: String
     let email: String
     let password: String
     let token: String
+    /// Ten digits, once verified.
+    var phone: String?
+    /// The number of the hero profile, of those who have one.
+    var hero: Int?
 
     static func address() -> String { "\(UUID().uuidString.prefix(13).lowercased())@example.com" }
+
+    static func number() -> String { "2" + String((0..<9).map { _ in "0123456789".randomElement() ?? "0" }) }
 }
 
 extension RunningStack {
     /// Registers somebody.
-    func person(verified: Bool = false) async throws -> Person {
+    func person(verified: Bool = false, firstName: String = "Ada", lastName: String = "Lovelace") async throws -> Person
+    {
         let (email, password) = (Person.address(), "correct-horse-1")
-        let answer = try await client.ask(.POST, "/api/v1/accounts/register", Self.registration(email, password))
-        guard answer.status == 201, let token = answer.text("token") else { throw Unexpected(answer) }
-        let person = Person(email: email, password: password, token: token)
+        let answer = try await client.ask(
+            .POST, "/api/v1/accounts/register", Self.registration(email, password, firstName, lastName))
+        guard answer.status == 201, let token = answer.text("token"), let id = answer.text("id") else {
+            throw Unexpected(answer)
+        }
+        let person = Person(id: id, email: email, password: password, token: token)
         if verified {
             let code = try await mailedCode("verify-email", to: email)
-            let verified = try await client.ask(
-                .POST, "/api/v1/accounts/verify-email", token: token, #"{"token": "\#(code)"}"#)
-            guard verified.status == 200 else { throw Unexpected(verified) }
+            _ = try await asked(.POST, "/api/v1/accounts/verify-email", person, #"{"token": "\#(code)"}"#)
         }
         return person
+    }
+
+    /// Somebody who may ask heroes for calls.
+    func customer() async throws -> Person {
+        var person = try await person(verified: true, firstName: "Cam", lastName: "Newton")
+        let number = Person.number()
+        _ = try await asked(.PATCH, "/api/v1/accounts/profile", person, #"{"phone": "\#(number)"}"#)
+        let code = try await textedCode(to: number)
+        _ = try await asked(.POST, "/api/v1/accounts/verify-phone", person, #"{"token": "\#(code)"}"#)
+        _ = try await asked(
+            .POST, "/api/v1/accounts/payment-method", person, #"{"payment_method": "pm_card_visa"}"#)
+        person.phone = number
+        return person
+    }
+
+    /// Somebody who reviews heroes.
+    func staff() async throws -> Person {
+        let person = try await person(verified: true, firstName: "Staff", lastName: "Person")
+        try await command(.accounts, ["staff", "grant", person.email])
+        return person
+    }
+
+    /// Somebody who has applied, and was accepted if a reviewer is given.
+    func hero(acceptedBy staff: Person?, firstName: String = "Tom", lastName: String = "Brady") async throws -> Person {
+        var person = try await person(verified: true, firstName: firstName, lastName: lastName)
+        let answer = try await client.ask(.POST, "/api/v1/heroes/apply", token: person.token, Self.application)
+        guard answer.status == 201, let id = answer.json["id"] as? Int else { throw Unexpected(answer) }
+        person.hero = id
+        if let staff { _ = try await asked(.POST, "/api/v1/heroes/accept", staff, #"{"hero_id": \#(id)}"#) }
+        return person
+    }
+
+    /// Asks, and takes only 200 for an answer.
+    func asked(_ method: HTTPMethod, _ path: String, _ person: Person, _ body: String? = nil) async throws -> Answer {
+        let answer = try await client.ask(method, path, token: person.token, body)
+        guard answer.status == 200 else { throw Unexpected(answer) }
+        return answer
     }
 
     /// A new token for somebody.
@@ -33,9 +80,19 @@ extension RunningStack {
         return token
     }
 
-    static func registration(_ email: String, _ password: String) -> String {
-        #"{"first_name": "Ada", "last_name": "Lovelace", "email": "\#(email)", "password": "\#(password)"}"#
+    static func registration(
+        _ email: String, _ password: String, _ firstName: String = "Ada", _ lastName: String = "Lovelace"
+    ) -> String {
+        """
+        {"first_name": "\(firstName)", "last_name": "\(lastName)", "email": "\(email)", "password": "\(password)"}
+        """
     }
+
+    static let application = """
+        {"discipline": "BE", "title": "Set up a production level REST API", "description": "How I can help you",
+        "position": "Backend Engineer", "company": "SpaceX", "short_bio": "A summary of myself", "years_of_exp": 3,
+        "rate_in_cents": 100, "linkedin_url": "https://www.linkedin.com/in/tom"}
+        """
 }
 
 /// An answer that a test can't go on with.

@@ -4,56 +4,86 @@ import TestKit
 
 /// A whole installation of its own: Postgres, Redis and the executables of this build, as production runs them.
 final class RunningStack: Sendable {
+    /// The services behind the gateway.
+    enum Service: String, CaseIterable {
+        case accounts, heroes, calls
+    }
+
     let postgres: TestPostgres
     let redis: TestRedis
     let gateway: RunningProcess
     let client: Client
     let gatewayMetricsPort: Int
     let database: String
+    /// Where captured mail and SMS are.
+    let folder: URL
 
-    private let folder: URL
-    private let accountsPorts: [Int]
-    private let environment: [String: String]
-    private let replicas = Mutex<[RunningProcess]>([])
+    private let ports: [Service: [Int]]
+    private let environments: [Service: [String: String]]
+    /// By service, in the order of their ports: those that were started last.
+    private let running = Mutex<[Service: [RunningProcess]]>([:])
     private let retired = Mutex<[String]>([])
 
-    static func start(accounts count: Int = 1, redisOptions: [String] = []) async throws -> RunningStack {
+    /// - Parameters:
+    ///   - counts: of replicas; one of a service that is not mentioned.
+    ///   - settings: for all processes, beside the usual ones.
+    static func start(
+        _ counts: [Service: Int] = [:], redisOptions: [String] = [], settings: [String: String] = [:]
+    ) async throws -> RunningStack {
         let postgres = try await TestPostgres.start()
         let redis = try await TestRedis.start(options: redisOptions)
         let folder = try await temporaryFolder("messages")
         let database = try await postgres.database()
-        let password = UUID().uuidString
-        let file = folder.appendingPathComponent("password")
-        try Data(password.utf8).write(to: file)
-        try await postgres.asAdministrator(
-            file: "Deploy/role.sql", variables: ["service": "accounts", "file": file.path], database: database)
-
-        let ports = try (0..<count).map { _ in try freePort() }
+        var ports: [Service: [Int]] = [:]
+        for service in Service.allCases {
+            ports[service] = try (0..<(counts[service] ?? 1)).map { _ in try freePort() }
+        }
         let (gatewayPort, metricsPort) = (try freePort(), try freePort())
-        let environment = [
-            "DATABASE_URL": postgres.uri(database: database, user: "accounts", password: password),
+        var common = [
             "REDIS_URL": redis.url, "SECRET_KEY": UUID().uuidString + UUID().uuidString,
             "PUBLIC_URL": "http://127.0.0.1:\(gatewayPort)", "WEB_DOMAIN": "web.example",
             "MAIL_URL": "file:\(folder.path)/mail", "SMS_URL": "file:\(folder.path)/sms", "RATE_LIMIT_ENABLED": "false",
             "GATEWAY_PORT": "\(gatewayPort)", "GATEWAY_METRICS_PORT": "\(metricsPort)",
-            "ACCOUNTS_URL": ports.map { "http://127.0.0.1:\($0)" }.joined(separator: ","),
-            "HEROES_URL": "http://127.0.0.1:\(try freePort())", "CALLS_URL": "http://127.0.0.1:\(try freePort())",
             "LISTEN_HOST": "127.0.0.1", "GATEWAY_HOST": "127.0.0.1",
         ]
-        try await RunningProcess.run("accounts", ["migrate"], environment: environment)
-        async let gateway = RunningProcess.start("gateway", ["serve"], environment: environment)
+        for (service, ports) in ports {
+            common["\(service.rawValue.uppercased())_URL"] = ports.map { "http://127.0.0.1:\($0)" }.joined(
+                separator: ",")
+        }
+        common.merge(settings) { $1 }
+        var environments: [Service: [String: String]] = [:]
+        for service in Service.allCases {
+            environments[service] = common
+            environments[service]?["DATABASE_URL"] = try await role(service, postgres, database, folder)
+        }
+        async let gateway = RunningProcess.start("gateway", ["serve"], environment: common)
         let stack = RunningStack(
             postgres: postgres, redis: redis, gateway: try await gateway,
             client: Client(origin: "http://127.0.0.1:\(gatewayPort)"), gatewayMetricsPort: metricsPort,
-            database: database, folder: folder, accountsPorts: ports, environment: environment)
-        for port in ports { try await stack.startAccounts(port: port) }
+            database: database, folder: folder, ports: ports, environments: environments)
+        for service in Service.allCases {
+            try await stack.command(service, ["migrate"])
+            for port in ports[service] ?? [] { try await stack.start(service, port: port) }
+        }
         try await stack.gateway.waitUntilReady("http://127.0.0.1:\(gatewayPort)/health/ready")
         return stack
     }
 
+    /// A service's role with its schema, made as an installation makes them.
+    private static func role(
+        _ service: Service, _ postgres: TestPostgres, _ database: String, _ folder: URL
+    ) async throws -> String {
+        let password = UUID().uuidString
+        let file = folder.appendingPathComponent("\(service.rawValue)-password")
+        try Data(password.utf8).write(to: file)
+        try await postgres.asAdministrator(
+            file: "Deploy/role.sql", variables: ["service": service.rawValue, "file": file.path], database: database)
+        return postgres.uri(database: database, user: service.rawValue, password: password)
+    }
+
     private init(
         postgres: TestPostgres, redis: TestRedis, gateway: RunningProcess, client: Client, gatewayMetricsPort: Int,
-        database: String, folder: URL, accountsPorts: [Int], environment: [String: String]
+        database: String, folder: URL, ports: [Service: [Int]], environments: [Service: [String: String]]
     ) {
         self.postgres = postgres
         self.redis = redis
@@ -62,92 +92,58 @@ final class RunningStack: Sendable {
         self.gatewayMetricsPort = gatewayMetricsPort
         self.database = database
         self.folder = folder
-        self.accountsPorts = accountsPorts
-        self.environment = environment
+        self.ports = ports
+        self.environments = environments
     }
 
-    /// The replicas of accounts that were started last, in the order of their ports.
-    var accounts: [RunningProcess] { replicas.withLock { $0 } }
+    // MARK: Processes
 
-    /// Starts accounts on the port of a replica that has ended, or for the first time.
-    func startAccounts(port: Int? = nil) async throws {
-        let ended = accounts.firstIndex { !$0.isRunning }
-        let port = port ?? accountsPorts[ended ?? 0]
-        let settings = environment.merging(
-            ["ACCOUNTS_PORT": "\(port)", "ACCOUNTS_METRICS_PORT": "0"], uniquingKeysWith: { $1 })
+    /// The replicas of a service that were started last, in the order of their ports.
+    func replicas(of service: Service) -> [RunningProcess] { running.withLock { $0[service] ?? [] } }
+
+    /// The replicas of accounts.
+    var accounts: [RunningProcess] { replicas(of: .accounts) }
+
+    /// Starts a service on the port of a replica that has ended, or for the first time.
+    func start(_ service: Service, port: Int? = nil) async throws {
+        let ended = replicas(of: service).firstIndex { !$0.isRunning }
+        guard let port = port ?? ports[service]?[ended ?? 0] else { return }
+        let name = service.rawValue.uppercased()
+        let settings = (environments[service] ?? [:]).merging(
+            ["\(name)_PORT": "\(port)", "\(name)_METRICS_PORT": "0"], uniquingKeysWith: { $1 })
         let process = try await RunningProcess.start(
-            "accounts", ["serve"], environment: settings, readyURL: "http://127.0.0.1:\(port)/health/ready")
-        let before: RunningProcess? = replicas.withLock { replicas in
+            service.rawValue, ["serve"], environment: settings, readyURL: "http://127.0.0.1:\(port)/health/ready")
+        let before: RunningProcess? = running.withLock { running in
             guard let ended else {
-                replicas.append(process)
+                running[service, default: []].append(process)
                 return nil
             }
-            defer { replicas[ended] = process }
-            return replicas[ended]
+            defer { running[service]?[ended] = process }
+            return running[service]?[ended]
         }
         if let before { retired.withLock { $0.append(before.output) } }
     }
 
-    /// Runs a command of accounts, `["staff", "grant", "…"]`.
+    /// Runs a command of a service, `["staff", "grant", "…"]`.
     @discardableResult
-    func accountsCommand(_ arguments: [String]) async throws -> String {
-        try await RunningProcess.run("accounts", arguments, environment: environment)
+    func command(_ service: Service, _ arguments: [String]) async throws -> String {
+        try await RunningProcess.run(service.rawValue, arguments, environment: environments[service] ?? [:])
+    }
+
+    private var everything: [RunningProcess] {
+        running.withLock { running in Service.allCases.flatMap { running[$0] ?? [] } } + [gateway]
     }
 
     /// Everything that our processes have written.
     var logs: String {
-        (retired.withLock { $0 } + accounts.map(\.output) + [gateway.output]).joined(separator: "\n")
+        (retired.withLock { $0 } + everything.map(\.output)).joined(separator: "\n")
     }
 
     /// Ends everything, without haste for what only this test used.
     func end() async throws {
-        try await gateway.kill9()
-        for process in accounts where process.isRunning { try await process.kill9() }
+        for process in everything where process.isRunning { try await process.kill9() }
         try await redis.kill9()
         try await postgres.kill9()
-    }
-
-    // MARK: Messages
-
-    /// The newest code of a kind that a mail to the address holds: `verify-email` or `reset-password`.
-    func mailedCode(_ kind: String, to address: String) async throws -> String {
-        let link = "https://web.example/\(kind)/"
-        return try await eventually("a mail with \(kind) to its reader") {
-            self.messages("mail").filter { $0.lowercased().contains("to: \(address)") || $0.contains("<\(address)>") }
-                .compactMap { mail in
-                    // Quoted-printable may break a line within the link (RFC 2045, section 6.7).
-                    let text = mail.replacingOccurrences(of: "=\r\n", with: "").replacingOccurrences(
-                        of: "=\n", with: "")
-                    return text.range(of: link).map { text[$0.upperBound...].prefix { $0.isLetter || $0.isNumber } }
-                }.last.map(String.init)
-        }
-    }
-
-    /// The newest code sent to a number.
-    func textedCode(to phone: String) async throws -> String {
-        try await eventually("a text message to its reader") {
-            self.messages("sms").filter { $0.contains(phone) }.compactMap { message -> String? in
-                guard let data = message.data(using: .utf8),
-                    let body = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?["body"] as? String
-                else { return nil }
-                return body.split { !($0.isLetter || $0.isNumber) }
-                    .last { $0.count == 6 && $0.allSatisfy { $0.isNumber || $0.isLowercase } }
-                    .map(String.init)
-            }.last
-        }
-    }
-
-    /// The messages of a folder, the oldest first.
-    func messages(_ kind: String) -> [String] {
-        let folder = folder.appendingPathComponent(kind)
-        let files =
-            (try? FileManager.default.contentsOfDirectory(
-                at: folder, includingPropertiesForKeys: [.contentModificationDateKey])) ?? []
-        let written = files.filter { ["eml", "json"].contains($0.pathExtension) }.map { file in
-            let values = try? file.resourceValues(forKeys: [.contentModificationDateKey])
-            return (file, values?.contentModificationDate ?? .distantPast)
-        }
-        return written.sorted { $0.1 < $1.1 }.compactMap { try? String(contentsOf: $0.0, encoding: .utf8) }
     }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
-import ServiceKit
 import Testing
+
+@testable import ServiceKit
 
 @Suite struct SettingsTests {
     enum Kind: String, CaseIterable { case sandbox, stripe }
