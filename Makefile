@@ -40,5 +40,5 @@ format:
 	swift format --in-place --recursive Package.swift Shared Services Tests Benchmarks
 
 bench:
-	@scripts/install-dependencies
+	@scripts/install-dependencies --with-bench
 	scripts/bench

@@ -28,6 +28,14 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        (
+            "gateway",
+            {
+                try await GatewayBench.run(
+                    seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 5,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
     ]
 
     static func main() async throws {

@@ -41,9 +41,12 @@ public struct IdentitySeal: Sendable {
     public static let lifetime: Int64 = 60
 
     private let key: SymmetricKey
+    /// Has taken in the key: a signature goes on from a copy.
+    private let keyed: HMAC<SHA256>
 
     public init(_ secret: SecretKey) {
         self.key = secret.derived(.identity)
+        self.keyed = HMAC(key: key)
     }
 
     /// The value of ``Claims/headerName`` for a request.
@@ -52,9 +55,34 @@ public struct IdentitySeal: Sendable {
     ///   - path: the request target as it will be sent, query included.
     ///   - now: Unix time in seconds.
     public func sign(_ claims: Claims, method: String, path: String, now: Int64) -> String {
-        let payload = "\(now + Self.lifetime).\(claims.payload)"
-        let code = HMAC<SHA256>.authenticationCode(for: signed(payload, method, path), using: key)
-        return payload + "." + String(decoding: Hex.encode(Array(code)), as: UTF8.self)
+        withSignature(claims, method: method, path: path, now: now) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The same, as bytes that are there only while `body` runs.
+    public func withSignature<Result>(
+        _ claims: Claims, method: String, path: String, now: Int64, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        // Two numbers, a UUID or a name, the separators, and the code behind them.
+        var name = 0
+        if case .service(let text) = claims { name = text.utf8.count }
+        let size = 192 + name + method.utf8.count + path.utf8.count
+        return try withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { memory in
+            var text = ASCIIWriter(memory)
+            text.decimal(now + Self.lifetime)
+            text.byte(UInt8(ascii: "."))
+            claims.write(into: &text)
+            let payload = text.count
+            text.byte(UInt8(ascii: "\n"))
+            text.string(method)
+            text.byte(UInt8(ascii: "\n"))
+            text.string(path)
+            var hmac = keyed
+            hmac.update(data: UnsafeRawBufferPointer(rebasing: memory[..<text.count]))
+            text.count = payload
+            text.byte(UInt8(ascii: "."))
+            hmac.finalize().withUnsafeBytes { text.hex($0) }
+            return try body(UnsafeRawBufferPointer(rebasing: memory[..<text.count]))
+        }
     }
 
     /// The claims of a field that ``sign(_:method:path:now:)`` made for this very request, or nil.
@@ -84,12 +112,20 @@ public struct IdentitySeal: Sendable {
 }
 
 extension Claims {
-    fileprivate var payload: String {
+    fileprivate func write(into text: inout ASCIIWriter) {
         switch self {
-        case .anonymous: "a"
-        case .unverifiable: "x"
-        case .user(let user): "u.\(user.id.uuidString.lowercased()).\(user.flags.rawValue).\(user.tokenID)"
-        case .service(let name): "s.\(name)"
+        case .anonymous: text.string("a")
+        case .unverifiable: text.string("x")
+        case .user(let user):
+            text.string("u.")
+            text.uuid(user.id)
+            text.byte(UInt8(ascii: "."))
+            text.decimal(Int64(user.flags.rawValue))
+            text.byte(UInt8(ascii: "."))
+            text.decimal(user.tokenID)
+        case .service(let name):
+            text.string("s.")
+            text.string(name)
         }
     }
 

@@ -3,43 +3,86 @@ public struct Token: Sendable, Hashable, CustomStringConvertible {
     /// Digits in a token.
     public static let length = 32
 
-    let ascii: [UInt8]
+    // As numbers: every request has one, and this costs no memory of its own.
+    private let high: UInt64
+    private let low: UInt64
 
     /// A new token from the system's cryptographic source.
     public static func random() -> Token {
         var generator = SystemRandomNumberGenerator()
-        let bytes = (0..<(length / 2)).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        return Token(ascii: Hex.encode(bytes))
+        return Token(high: generator.next(), low: generator.next())
     }
 
     /// A token as a client wrote it, or nil if it can't be one. Upper-case digits are not ours.
     public init?(_ text: some StringProtocol) {
-        let ascii = Array(text.utf8)
-        guard ascii.count == Self.length, ascii.allSatisfy(Hex.isLowercaseDigit) else { return nil }
-        self.ascii = ascii
+        var text = String(text)
+        guard let token = text.withUTF8({ Token(digits: $0) }) else { return nil }
+        self = token
     }
 
     /// The token of an `Authorization` field: bare, or after the scheme `Token` or `Bearer` in any case.
     public init?(authorization field: some StringProtocol) {
-        let words = field.split(omittingEmptySubsequences: true, whereSeparator: { $0 == " " || $0 == "\t" })
-        switch words.count {
-        case 1:
-            self.init(words[0])
-        case 2 where ["token", "bearer"].contains(words[0].lowercased()):
-            self.init(words[1])
-        default:
-            return nil
+        var field = String(field)
+        guard let token = field.withUTF8({ Token(field: $0) }) else { return nil }
+        self = token
+    }
+
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    private init?(field: UnsafeBufferPointer<UInt8>) {
+        let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        var start = 0
+        var end = field.count
+        while start < end, isSpace(field[start]) { start += 1 }
+        while end > start, isSpace(field[end - 1]) { end -= 1 }
+        guard var word = (start..<end).first(where: { isSpace(field[$0]) }) else {
+            self.init(digits: .init(rebasing: field[start..<end]))
+            return
+        }
+        let scheme = field[start..<word]
+        guard Self.isWord(scheme, "token") || Self.isWord(scheme, "bearer") else { return nil }
+        while isSpace(field[word]) { word += 1 }
+        self.init(digits: .init(rebasing: field[word..<end]))
+    }
+
+    private static func isWord(_ text: Slice<UnsafeBufferPointer<UInt8>>, _ word: StaticString) -> Bool {
+        word.withUTF8Buffer { word in
+            text.count == word.count
+                // A letter and its upper case differ in one bit.
+                && zip(text, word).allSatisfy { $0 | 0x20 == $1 }
         }
     }
 
-    private init(ascii: [UInt8]) {
-        self.ascii = ascii
+    private init?(digits: UnsafeBufferPointer<UInt8>) {
+        guard digits.count == Self.length else { return nil }
+        var numbers: (UInt64, UInt64) = (0, 0)
+        for index in 0..<16 {
+            guard let high = Hex.value(of: digits[index]), let low = Hex.value(of: digits[index + 16]) else {
+                return nil
+            }
+            numbers.0 = numbers.0 << 4 | UInt64(high)
+            numbers.1 = numbers.1 << 4 | UInt64(low)
+        }
+        self.init(high: numbers.0, low: numbers.1)
+    }
+
+    var ascii: [UInt8] {
+        let bytes = withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
+        return Hex.encode(bytes)
     }
 
     /// The token itself, to be handed to its owner once and written nowhere else.
     public var secret: String { String(decoding: ascii, as: UTF8.self) }
 
     public var description: String { "Token(…)" }
+}
+
+extension Token: CustomReflectable {
+    /// `dump` and string interpolation of an enclosing value reflect: they don't get the digits either.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// What is kept of a token, in Postgres and in Redis: an HMAC from which it can't be found again.
@@ -93,9 +136,7 @@ enum Hex {
         return high == nil ? bytes : nil
     }
 
-    static func isLowercaseDigit(_ digit: UInt8) -> Bool { value(of: digit) != nil }
-
-    private static func value(of digit: UInt8) -> UInt8? {
+    static func value(of digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10

@@ -10,7 +10,7 @@ public struct RunningProcess: Sendable {
 
     /// Starts an executable of this package; another release's when `RELEASE_OF_<NAME>` names a folder with one.
     /// - Parameters:
-    ///   - executable: the product's name, `accounts`.
+    ///   - executable: the product's name, `accounts`; or the path of what is not ours.
     ///   - environment: all its settings. Only PATH, HOME and TZ are passed on from ours.
     ///   - folder: its current folder, so that no `.env` of the developer's is read.
     ///   - readyURL: an address that answers 200 when it is ready, or nil to return at once.
@@ -19,11 +19,13 @@ public struct RunningProcess: Sendable {
         _ executable: String, _ arguments: [String] = [], environment: [String: String], readyURL: String? = nil,
         within: Duration = .seconds(30)
     ) async throws -> RunningProcess {
-        let folder = try await TestFolder.make(executable)
+        let path = executable.hasPrefix("/") ? executable : release(of: executable).appendingPathComponent(executable).path
+        let name = URL(fileURLWithPath: path).lastPathComponent
+        let folder = try await TestFolder.make(name)
         let process = try await GuardedProcess.start(
-            ["env", "-C", folder.path, release(of: executable).appendingPathComponent(executable).path] + arguments,
+            ["env", "-C", folder.path, path] + arguments,
             environment: inherited.merging(environment) { $1 }, log: folder.appendingPathComponent("log"))
-        let running = RunningProcess(name: executable, process: process)
+        let running = RunningProcess(name: name, process: process)
         if let readyURL { try await running.waitUntilReady(readyURL, within: within) }
         return running
     }

@@ -14,11 +14,12 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serves until SIGTERM or SIGINT.")
 
     func run() async throws {
-        let (logger, registry) = ServiceProcess.bootstrap(name: "gateway")
-        let code = await ServiceProcess.run(logger) {
-            let settings = try GatewaySettings(await SettingsReader.load())
-            try await GatewayProcess.run(settings, registry: registry, logger: logger)
-        }
+        let code = await ServiceProcess.main(
+            name: "gateway",
+            settings: { reader throws(SettingsFaults) in try GatewaySettings(reader) },
+            { settings, logger, registry in
+                try await GatewayProcess.run(settings, registry: registry, logger: logger)
+            })
         throw ExitCode(code)
     }
 }

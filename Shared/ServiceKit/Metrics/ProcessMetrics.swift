@@ -7,9 +7,9 @@ import Darwin
 #endif
 
 /// What the operating system knows of this process (Linux, proc(5)).
-enum ProcessMetrics {
+public enum ProcessMetrics {
     /// Measures memory, file descriptors and processor time with every exposition.
-    static func install(in registry: PrometheusRegistry) {
+    public static func install(in registry: PrometheusRegistry) {
         registry.set("process_start_time_seconds", to: Double(WallClock.microseconds) / 1_000_000)
         registry.collect { registry in
             if let bytes = residentBytes() { registry.set("process_resident_memory_bytes", to: Double(bytes)) }

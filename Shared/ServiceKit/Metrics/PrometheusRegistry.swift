@@ -58,12 +58,18 @@ public final class PrometheusRegistry: MetricsFactory {
         histogram(label, dimensions, bounds: PrometheusHistogram.secondsBounds)
     }
 
-    // A handler lives as long as the process: what was counted once is not forgotten because its counter went away.
+    // What was counted once is not forgotten because its counter went away. A gauge that is destroyed is of something
+    // that is there no longer.
     public func destroyCounter(_ handler: CounterHandler) {}
     public func destroyFloatingPointCounter(_ handler: FloatingPointCounterHandler) {}
-    public func destroyMeter(_ handler: MeterHandler) {}
-    public func destroyRecorder(_ handler: RecorderHandler) {}
+    public func destroyMeter(_ handler: MeterHandler) { forget(handler as? PrometheusGauge) }
+    public func destroyRecorder(_ handler: RecorderHandler) { forget(handler as? PrometheusGauge) }
     public func destroyTimer(_ handler: TimerHandler) {}
+
+    private func forget(_ gauge: PrometheusGauge?) {
+        guard let gauge else { return }
+        state.withLock { state in state.gauges = state.gauges.filter { $0.value !== gauge } }
+    }
 
     private func counter(_ label: String, _ dimensions: [(String, String)]) -> PrometheusCounter {
         let key = Self.key(label, dimensions)

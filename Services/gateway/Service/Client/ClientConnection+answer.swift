@@ -106,7 +106,7 @@ extension ClientConnection {
 
     /// Writes what is left and closes. If the client is still sending, only after it stopped or its time is up: a TCP
     /// reset would take the answer away from it.
-    private func end(lingers: Bool) {
+    func end(lingers: Bool) {
         stage = .lingering
         serial += 1
         lastProgress = lane.now

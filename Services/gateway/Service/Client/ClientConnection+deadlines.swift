@@ -2,8 +2,8 @@ import NIOCore
 import ServiceKit
 
 extension ClientConnection {
-    /// How long an idle connection stays after the process began to go away, for a request that is on its way.
-    private static let drainGrace = TimeAmount.seconds(1)
+    /// How long an idle connection stays after the process has stopped to listen, for a request that is on its way.
+    private static let closingGrace = TimeAmount.seconds(1)
 
     func checkDeadlines(now: NIODeadline) {
         let limits = lane.limits
@@ -11,7 +11,7 @@ extension ClientConnection {
         case .idle:
             let since = now - lastProgress
             if since > limits.keepAlive { return close() }
-            if let draining = lane.drainingSince, now - draining > Self.drainGrace, since > Self.drainGrace { close() }
+            if let closing = lane.closingSince, now - closing > Self.closingGrace, since > Self.closingGrace { close() }
         case .head:
             if now - began > limits.head { refuse(Problem(.requestTimeout)) }
         case .token, .connecting:
@@ -19,6 +19,8 @@ extension ClientConnection {
             probe(now)
         case .exchange:
             checkExchange(now, limits)
+        case .stream:
+            if let listener { lane.live?.check(listener, now: now) }
         case .lingering:
             if now - lastProgress > limits.linger { close() }
         case .closed:
@@ -38,10 +40,10 @@ extension ClientConnection {
         } else if !requestEnded {
             guard isOverall || now - lastProgress > limits.idle else { return }
             if upstream.isWritable { return refuse(Problem(.requestTimeout)) }
-            upstream.endpoint.noteFailure(now: now)
+            upstream.noteTimeout()
             refuse(Problem(.upstreamTimeout))
         } else if isOverall || now - lastProgress > limits.firstByte {
-            upstream.endpoint.noteFailure(now: now)
+            upstream.noteTimeout()
             refuse(Problem(.upstreamTimeout))
         } else {
             probe(now)
@@ -55,6 +57,6 @@ extension ClientConnection {
         lastProbe = now
         // HTTP/1.0 has no interim answers: whoever half-closes there is taken to be gone.
         guard shape?.isHTTP11 == true else { return close() }
-        context?.writeAndFlush(NIOAny(Self.goOn), promise: nil)
+        context?.writeAndFlush(NIOAny(Self.goAhead), promise: nil)
     }
 }

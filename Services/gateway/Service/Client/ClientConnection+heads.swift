@@ -48,7 +48,9 @@ extension ClientConnection {
         bytes.writeString(requestID)
         trace.writeFields(head.headers, &lane.random, into: &bytes)
         bytes.writeStaticString("\r\nx-techheroes-identity: ")
-        bytes.writeString(lane.seal.sign(claims, method: method, path: shape.target.text, now: lane.unixTime))
+        lane.seal.withSignature(claims, method: method, path: shape.target.text, now: lane.unixTime) {
+            _ = bytes.writeBytes($0)
+        }
         bytes.writeStaticString("\r\n\r\n")
     }
 

@@ -27,14 +27,14 @@ extension ClientConnection: UpstreamReceiver {
         } else {
             // What has already arrived of the body leaves with the head.
             if shape.expectsContinue, reader?.hasPending == false {
-                context?.writeAndFlush(NIOAny(Self.goOn), promise: nil)
+                context?.writeAndFlush(NIOAny(Self.goAhead), promise: nil)
             }
             reader?.resume()
             upstream?.flush()
         }
     }
 
-    static let goOn = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
+    static let goAhead = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
 
     func upstreamRefused(_ fault: UpstreamFault, by endpoint: UpstreamEndpoint?, serial: UInt64) {
         guard serial == self.serial, stage == .connecting, let shape, case .service(let service) = shape.route else {
@@ -42,9 +42,8 @@ extension ClientConnection: UpstreamReceiver {
         }
         // No connection, so nothing was carried out, whatever the method.
         if fault == .unreachable, attempts + 1 < Self.maximumAttempts, lane.pool(service).endpoints.count > 1 {
-            attempts += 1
             lastEndpoint = endpoint
-            return connect()
+            return tryAgain(service)
         }
         refuse(Self.problem(of: fault))
     }
@@ -110,14 +109,19 @@ extension ClientConnection: UpstreamReceiver {
     }
 
     func upstreamFailed(_ fault: UpstreamFault) {
-        guard stage == .exchange, let shape else { return }
+        guard stage == .exchange, let shape, case .service(let service) = shape.route else { return }
         upstream = nil
         guard !isOnWire else { return breakOff() }
         if fault == .endedBeforeAnswer, shape.isRetriable, attempts + 1 < Self.maximumAttempts {
-            attempts += 1
-            return connect()
+            return tryAgain(service)
         }
         refuse(Self.problem(of: fault))
+    }
+
+    private func tryAgain(_ service: ServiceName) {
+        attempts += 1
+        lane.pool(service).figures.retries += 1
+        connect()
     }
 
     func upstreamReadComplete() {

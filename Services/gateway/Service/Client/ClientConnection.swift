@@ -21,6 +21,8 @@ final class ClientConnection: ChannelInboundHandler {
         case connecting
         /// Request and answer flow.
         case exchange
+        /// The client is told of events as they come.
+        case stream
         /// The last answer has been written; what the client still sends is thrown away.
         case lingering
         case closed
@@ -65,6 +67,9 @@ final class ClientConnection: ChannelInboundHandler {
     var closesAfter = false
     /// Whether the answer is kept back until no loop remembers what it revoked.
     var isHeld = false
+
+    /// The client's place among those who are told of events.
+    var listener: LiveListener?
 
     // Time
     var lastProgress = NIODeadline.uptimeNanoseconds(0)
@@ -123,6 +128,7 @@ final class ClientConnection: ChannelInboundHandler {
         if context.channel.isWritable {
             lastProgress = lane.now
             if !isHeld { upstream?.setReading(true) }
+            if let listener { lane.live?.isWritable(listener) }
         }
     }
 
@@ -130,6 +136,7 @@ final class ClientConnection: ChannelInboundHandler {
     private func ended() {
         guard stage != .closed else { return }
         if stage == .exchange || stage == .token || stage == .connecting { finishRecord(aborted: true) }
+        if listener != nil { leaveStream() }
         stage = .closed
         serial += 1
         dropUpstream()
@@ -202,6 +209,10 @@ final class ClientConnection: ChannelInboundHandler {
             guard requestEnded else { return close() }
             isHalfClosed = true
             lastProbe = lane.now
+        case .stream:
+            // If the client is gone, its system answers the next piece with a reset.
+            guard shape?.isHTTP11 == true, let listener else { return close() }
+            lane.live?.beat(listener)
         }
     }
 
@@ -213,6 +224,8 @@ final class ClientConnection: ChannelInboundHandler {
         case .live: answerHealth(shape, isReady: true)
         case .ready: answerHealth(shape, isReady: lane.drainingSince == nil)
         case .service: identify(shape)
+        case .events:
+            if let problem = Self.streamProblem(shape) { refuse(problem) } else { identify(shape) }
         }
     }
 
@@ -221,26 +234,32 @@ final class ClientConnection: ChannelInboundHandler {
         token = nil
         claims = .anonymous
         guard let field = shape.authorization, let token = Token(authorization: field), let tokens = lane.tokens else {
-            return connect()
+            return goOn()
         }
         self.token = token
         if let known = tokens.known(token) {
             claims = known
-            return connect()
+            return goOn()
         }
         stage = .token
         let serial = serial
         tokens.find(token) { [self] found in
             guard serial == self.serial, stage == .token else { return }
             claims = found
-            connect()
+            goOn()
         }
+    }
+
+    /// It is known who asks.
+    private func goOn() {
+        if case .events = shape?.route { openStream() } else { connect() }
     }
 
     func connect() {
         guard let shape, case .service(let service) = shape.route else { return }
         stage = .connecting
-        lane.pool(service).lease(self, serial: serial, avoiding: lastEndpoint, fresh: attempts > 0)
+        let reuse: ConnectionReuse = attempts > 0 ? .never : shape.isRetriable ? .any : .sound
+        lane.pool(service).lease(self, serial: serial, avoiding: lastEndpoint, reuse: reuse)
     }
 
     /// Passes a piece of the request's content on.

@@ -31,6 +31,15 @@ public struct GatewayLimits: Sendable {
     public var keepAlive: TimeAmount = .seconds(75)
     /// For an upstream connection between requests; less than any upstream's own, so that it rarely closes first.
     public var upstreamKeepAlive: TimeAmount = .seconds(15)
+    /// Between two checks of an upstream address. A service that drains says so for two seconds before it stops
+    /// accepting: it must be heard in time.
+    public var checkInterval: TimeAmount = .milliseconds(500)
+    /// How long an upstream address may take to say whether it is ready.
+    public var checkTimeout: TimeAmount = .seconds(1)
+    /// Between two look-ups of the names of upstreams.
+    public var resolveInterval: TimeAmount = .seconds(3)
+    /// For streams of events.
+    public var live = LiveLimits()
     /// For what is in flight when the process shuts down.
     public var drain: TimeAmount = .seconds(25)
     /// How long a half-closed client waits before the gateway finds out whether it is still there.

@@ -1,6 +1,8 @@
 /// Where a path goes.
 enum GatewayRoute: Equatable, Sendable {
     case service(ServiceName)
+    /// `/api/v1/events`, the stream of what happens to the signed-in user, by the gateway itself.
+    case events
     /// `/health/live`, answered by the gateway itself.
     case live
     /// `/health/ready`, answered by the gateway itself.
@@ -15,12 +17,16 @@ enum GatewayRoute: Equatable, Sendable {
             self = .service(service)
             return
         }
-        if Self.equals(path, "/health/live") {
+        if Self.equals(path, Self.eventsPath) {
+            self = .events
+        } else if Self.equals(path, "/health/live") {
             self = .live
         } else if Self.equals(path, "/health/ready") {
             self = .ready
         }
     }
+
+    static let eventsPath: StaticString = "/api/v1/events"
 
     /// Whether a path is the prefix itself or something below it.
     private static func isBelow(_ path: Substring.UTF8View, _ prefix: StaticString) -> Bool {
@@ -46,6 +52,15 @@ enum GatewayRoute: Equatable, Sendable {
 /// The services behind the gateway.
 public enum ServiceName: String, Sendable, CaseIterable {
     case accounts, heroes, calls
+
+    /// Its place among all.
+    var index: Int {
+        switch self {
+        case .accounts: 0
+        case .heroes: 1
+        case .calls: 2
+        }
+    }
 
     /// Everything at or below this path is the service's.
     var prefix: StaticString {

@@ -42,6 +42,7 @@ struct GatewayServer: Sendable {
     /// Stops to listen, lets what is in flight finish for so long, and closes the rest.
     func shutDown(within time: TimeAmount) async {
         try? await channel.close()
+        for bound in lanes { try? await bound.eventLoop.submit { bound.value.startClosing() }.get() }
         await withTaskGroup(of: Void.self) { tasks in
             for bound in lanes {
                 tasks.addTask { await empty(bound, within: time) }

@@ -19,17 +19,23 @@ final class Lane {
     private(set) var pools: [UpstreamPool] = []
     /// Who a token stands for. Nil only while the gateway starts.
     var tokens: TokenCheck?
+    /// The streams of events. Nil only while the gateway starts.
+    var live: LiveDispatcher?
     /// What is told of each request.
     let record: RequestRecord
     /// Whether the process is going away, and since when.
     private(set) var drainingSince: NIODeadline?
+    /// Whether it no longer listens, and since when.
+    private(set) var closingSince: NIODeadline?
 
     private(set) var clients: [ClientConnection] = []
     private var spares: [ByteBuffer] = []
     private var ticking: RepeatedTask?
     private var onEmpty: (() -> Void)?
     /// What else is due regularly.
-    var onTick: (() -> Void)?
+    var onTick: [(_ now: NIODeadline) -> Void] = []
+    /// Is told of an address that behaved as if it were going, or gone.
+    var onSuspicion: ((ServiceName, SocketAddress) -> Void)?
 
     /// How often deadlines are looked at.
     static let tickInterval = TimeAmount.milliseconds(100)
@@ -88,7 +94,7 @@ final class Lane {
         }
         for pool in pools { pool.closeIdle(now: now) }
         tokens?.tick()
-        onTick?()
+        for task in onTick { task(now) }
         record.publish()
     }
 
@@ -115,9 +121,24 @@ final class Lane {
         drainingSince = readClock()
     }
 
+    /// The process no longer listens. Streams end, so that whoever listens comes back to another gateway, and idle
+    /// connections are of no more use.
+    func startClosing() {
+        closingSince = readClock()
+        live?.endAll()
+    }
+
     /// Calls back once no client is left.
     func whenEmpty(_ done: @escaping () -> Void) {
         if clients.isEmpty { done() } else { onEmpty = done }
+    }
+
+    // MARK: Upstreams
+
+    /// An address behaved as if it were going, or gone: have it asked.
+    func suspect(_ service: ServiceName, _ endpoint: UpstreamEndpoint) {
+        guard endpoint.isSuspicious(now: now) else { return }
+        onSuspicion?(service, endpoint.address)
     }
 
     // MARK: Buffers

@@ -3,57 +3,63 @@ import NIOCore
 
 /// Keeps every lane up to date on where the services are and whether they are ready.
 struct UpstreamDirectory: Sendable {
+    /// All addresses of all origins; those of a name that has none now are missing.
+    typealias Resolve = @Sendable ([UpstreamOrigin]) async -> [UpstreamOrigin: [UpstreamAddress]]
+
     private let origins: [ServiceName: [UpstreamOrigin]]
-    private let resolver: NameResolver
+    private let resolve: Resolve
     private let lanes: [NIOLoopBound<Lane>]
     private let logger: Logger
     private let last = LastAnswers()
 
-    /// How often each address is asked whether it is ready.
-    static let checkInterval = TimeAmount.seconds(1)
-
     init(
-        _ origins: [ServiceName: [UpstreamOrigin]], resolver: NameResolver, lanes: [NIOLoopBound<Lane>], logger: Logger
+        _ origins: [ServiceName: [UpstreamOrigin]], resolve: @escaping Resolve, lanes: [NIOLoopBound<Lane>],
+        logger: Logger
     ) {
         self.origins = origins
-        self.resolver = resolver
+        self.resolve = resolve
         self.lanes = lanes
         self.logger = logger
         guard let first = lanes.first else { return }
         // One loop asks for all.
-        first.eventLoop.execute {
+        let home = first.eventLoop
+        home.execute {
             let lane = first.value
-            let monitor = HealthMonitor(lane: lane, logger: logger) { service, address, isReady in
+            let monitor = HealthMonitor(lane: lane, logger: logger) { service, address, standing in
                 for bound in lanes {
-                    let note: @Sendable () -> Void = { bound.value.pool(service).setReady(address, isReady) }
-                    if bound.eventLoop === first.eventLoop { note() } else { bound.eventLoop.execute(note) }
+                    let note: @Sendable () -> Void = { bound.value.pool(service).note(standing, of: address) }
+                    if bound.eventLoop === home { note() } else { bound.eventLoop.execute(note) }
                 }
             }
-            var next = NIODeadline.uptimeNanoseconds(0)
-            lane.onTick = {
-                guard lane.now >= next else { return }
-                next = lane.now + Self.checkInterval
-                monitor.check()
+            lane.onTick.append { monitor.tick(now: $0) }
+            let shared = NIOLoopBound(monitor, eventLoop: home)
+            for bound in lanes {
+                bound.eventLoop.execute {
+                    bound.value.onSuspicion = { service, address in
+                        home.execute { shared.value.suspect(service, address) }
+                    }
+                }
             }
         }
     }
 
     /// Looks all names up again, now and then, until the task is cancelled.
-    func run(every interval: Duration) async {
-        while (try? await Task.sleep(for: interval)) != nil {
-            await resolve()
+    func run(every interval: TimeAmount) async {
+        while (try? await Task.sleep(for: .nanoseconds(interval.nanoseconds))) != nil {
+            await lookUp()
         }
     }
 
     /// Looks all names up once. Those that can't be found keep the addresses they had.
-    func resolve() async {
+    func lookUp() async {
         var all: Set<UpstreamOrigin> = []
         for list in origins.values { all.formUnion(list) }
-        let found = await resolver.resolve(Array(all))
+        let found = await resolve(Array(all))
         for (service, list) in origins {
             var addresses: [UpstreamAddress] = []
             for origin in list {
-                for address in await last.update(origin, found[origin] ?? []) where !addresses.contains(address) {
+                for address in await last.update(origin, found[origin] ?? [])
+                where !addresses.contains(where: { $0.socket == address.socket }) {
                     addresses.append(address)
                 }
             }

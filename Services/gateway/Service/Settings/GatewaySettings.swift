@@ -45,7 +45,7 @@ public struct GatewaySettings: Sendable {
     /// - Throws: ``SettingsFaults`` with every fault.
     public init(_ reader: SettingsReader) throws(SettingsFaults) {
         var reader = reader
-        let host = reader.string("GATEWAY_HOST", default: "0.0.0.0")
+        let host = reader.string(firstOf: ["GATEWAY_HOST", "LISTEN_HOST"], default: "0.0.0.0")
         let port = reader.port("GATEWAY_PORT", default: 8080)
         let metricsPort = reader.port("GATEWAY_METRICS_PORT", default: 9080)
         let accounts = reader.origins("ACCOUNTS_URL", default: "http://127.0.0.1:8081")
@@ -58,7 +58,7 @@ public struct GatewaySettings: Sendable {
         let publicURL = reader.webURL("PUBLIC_URL", default: "http://localhost:8080")
         let threads = reader.integer("GATEWAY_THREADS", in: 1...256, default: System.coreCount)
         let logsRequests = reader.bool("GATEWAY_ACCESS_LOG", default: true)
-        let drainDelay = reader.duration("GATEWAY_DRAIN_DELAY", in: 0...60, default: 2)
+        let drainDelay = reader.duration("DRAIN_SECONDS", in: 0...300, default: 2)
         var limits = GatewayLimits()
         let body = reader.integer("GATEWAY_MAX_BODY_BYTES", in: 0...1 << 40, default: limits.bodyBytes)
         let connections = reader.integer("GATEWAY_MAX_CONNECTIONS", in: 1...1_000_000, default: limits.connections)
@@ -66,6 +66,11 @@ public struct GatewaySettings: Sendable {
         let firstByte = reader.duration("GATEWAY_FIRST_BYTE_TIMEOUT", in: 0.1...600, default: 30)
         let idle = reader.duration("GATEWAY_IDLE_TIMEOUT", in: 0.1...600, default: 15)
         let request = reader.duration("GATEWAY_REQUEST_TIMEOUT", in: 0.1...3600, default: 60)
+        let listeners = reader.integer("GATEWAY_MAX_LISTENERS", in: 0...1_000_000, default: limits.live.listeners)
+        let perUser = reader.integer(
+            "GATEWAY_MAX_LISTENERS_PER_USER", in: 1...10_000, default: limits.live.listenersPerUser)
+        let check = reader.duration("GATEWAY_CHECK_INTERVAL", in: 0.05...60, default: 0.5)
+        let resolve = reader.duration("GATEWAY_RESOLVE_INTERVAL", in: 0.1...3600, default: 3)
         (self.host, self.port, self.metricsPort) = try reader.finish(host, port, metricsPort)
         let (accountsOrigins, heroesOrigins, callsOrigins) = try reader.finish(accounts, heroes, calls)
         upstreams = [.accounts: accountsOrigins, .heroes: heroesOrigins, .calls: callsOrigins]
@@ -76,6 +81,8 @@ public struct GatewaySettings: Sendable {
         (limits.bodyBytes, limits.connections) = try reader.finish(body, connections)
         (limits.connect, limits.firstByte) = try reader.finish(connect, firstByte)
         (limits.idle, limits.request) = try reader.finish(idle, request)
+        (limits.live.listeners, limits.live.listenersPerUser) = try reader.finish(listeners, perUser)
+        (limits.checkInterval, limits.resolveInterval) = try reader.finish(check, resolve)
         self.limits = limits
     }
 }

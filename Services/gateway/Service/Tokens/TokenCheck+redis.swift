@@ -14,7 +14,7 @@ extension TokenCheck {
         let loop = lane.eventLoop
         let box = NIOLoopBoundBox<TokenCheck?>(nil, eventLoop: loop)
         let tracking = RedisTracking(
-            configuration.named("gateway"), eventLoop: loop, prefixes: [TokenRecord.redisKeyPrefix], logger: logger,
+            configuration, eventLoop: loop, prefixes: [TokenRecord.redisKeyPrefix], logger: logger,
             onInvalidate: { keys in
                 guard let keys else {
                     box.value?.forgetAll()

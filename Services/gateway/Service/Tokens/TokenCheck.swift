@@ -29,6 +29,8 @@ final class TokenCheck {
     private var asking = 0
     /// Tokens that stand for nobody, and until when that is believed without asking. A token never comes to life later.
     private var nobodies: [Token: NIODeadline] = [:]
+    /// Is told, after memory, of each change: of one token, or, for nil, perhaps of all.
+    var onChange: ((TokenHash?) -> Void)?
     /// Has all loops forget a token, and waits until they have heard of all changes.
     var settleEverywhere: (TokenHash?, @escaping () -> Void) -> Void = { _, done in done() }
 
@@ -54,6 +56,11 @@ final class TokenCheck {
 
     // MARK: Questions
 
+    /// Whether every change in Redis would be told.
+    var isTrusted: Bool { sources.isTrusted() }
+
+    func hash(of token: Token) -> TokenHash { secret.hash(of: token) }
+
     /// What memory says, or nil.
     func known(_ token: Token) -> Claims? {
         if sources.isTrusted(), let record = cache.record(of: token, now: time()) { return Self.claims(record) }
@@ -73,6 +80,12 @@ final class TokenCheck {
         } else {
             start(token, hash, [answer])
         }
+    }
+
+    /// The same, whatever memory says.
+    func recheck(_ token: Token, _ answer: @escaping Answer) {
+        cache.remove(secret.hash(of: token))
+        find(token, answer)
     }
 
     private func start(_ token: Token, _ hash: TokenHash, _ waiting: [Answer]) {
@@ -139,12 +152,14 @@ final class TokenCheck {
     func forget(_ hash: TokenHash) {
         cache.remove(hash)
         flights[hash]?.isStale = true
+        onChange?(hash)
     }
 
     /// Redis tells that everything has changed, or can't be trusted to tell any more.
     func forgetAll() {
         cache.removeAll()
         for hash in flights.keys { flights[hash]?.isStale = true }
+        onChange?(nil)
     }
 
     /// Forgets a token here and calls back when all changes made before have been heard of.

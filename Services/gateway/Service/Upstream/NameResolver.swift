@@ -9,22 +9,23 @@ import Musl
 import Darwin
 #endif
 
-/// Finds all addresses of upstreams, on a thread of its own: the system's resolver blocks.
+/// Finds all addresses of upstreams, on threads of its own: the system's resolver blocks.
 struct NameResolver: Sendable {
-    private let thread: NIOThreadPool
+    private let threads: NIOThreadPool
 
-    /// - Parameter thread: started; one thread is enough.
-    init(thread: NIOThreadPool) {
-        self.thread = thread
+    /// - Parameter threads: started; one for each service, so that a name that is slow to find holds up no other.
+    init(threads: NIOThreadPool) {
+        self.threads = threads
     }
 
     /// All addresses of all origins, each once, in a stable order; those of a name that has none now are missing.
     func resolve(_ origins: [UpstreamOrigin]) async -> [UpstreamOrigin: [UpstreamAddress]] {
-        var found: [UpstreamOrigin: [UpstreamAddress]] = [:]
-        for origin in origins {
-            found[origin] = try? await thread.runIfActive { Self.lookUp(origin) }
+        await withTaskGroup(of: (UpstreamOrigin, [UpstreamAddress]).self) { tasks in
+            for origin in origins {
+                tasks.addTask { (origin, (try? await threads.runIfActive { Self.lookUp(origin) }) ?? []) }
+            }
+            return await tasks.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
-        return found
     }
 
     private static func lookUp(_ origin: UpstreamOrigin) -> [UpstreamAddress] {

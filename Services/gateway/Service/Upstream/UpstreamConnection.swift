@@ -57,6 +57,21 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     var isOpen: Bool { context?.channel.isActive ?? false }
+
+    /// Whether the other side has not ended it, as far as the system knows: the loop may not have been told yet.
+    var isSound: Bool {
+        #if os(Linux)
+        guard let channel = context?.channel as? any SocketOptionProvider else { return false }
+        var isEstablished = false
+        // Answered at once on the channel's own loop. 1 is TCP_ESTABLISHED (netinet/tcp.h); a peer's FIN makes it
+        // CLOSE_WAIT, a reset CLOSE.
+        channel.getTCPInfo().assumeIsolated().whenSuccess { isEstablished = $0.tcpi_state == 1 }
+        return isEstablished
+        #else
+        return isOpen
+        #endif
+    }
+
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
     // MARK: The request
@@ -96,6 +111,11 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
         context?.close(promise: nil)
     }
 
+    /// The request, or its answer, has not come on for too long.
+    func noteTimeout() {
+        pool.noteFailure(of: endpoint)
+    }
+
     /// Goes back to the pool before anything was sent.
     func giveBackUnused() {
         endpoint.inFlight -= 1
@@ -125,7 +145,7 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
     private func fail(_ fault: UpstreamFault) {
         guard let receiver else { return }
         // A connection that was closed while it was idle says nothing about the upstream's health.
-        if fault == .badAnswer || !isReused || hasAnswerBegun { endpoint.noteFailure(now: pool.lane.now) }
+        if fault == .badAnswer || !isReused || hasAnswerBegun { pool.noteFailure(of: endpoint) }
         detach()
         context?.close(promise: nil)
         receiver.upstreamFailed(fault)
@@ -134,10 +154,13 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
     private func finish() {
         guard let receiver else { return }
         detach()
-        endpoint.noteSuccess()
+        endpoint.health.noteSuccess()
         isReused = true
         setReading(true)
-        let isReusable = (head?.isKeepAlive ?? false) && requestEnded && pending.readableBytes == 0 && !hasFailed
+        let isKept = head?.isKeepAlive ?? false
+        // A service that is about to go says so with each answer: perhaps this is the first to tell.
+        if !isKept { pool.lane.suspect(pool.service, endpoint) }
+        let isReusable = isKept && requestEnded && pending.readableBytes == 0 && !hasFailed
         head = nil
         if isReusable, isOpen { pool.giveBack(self) } else { context?.close(promise: nil) }
         receiver.upstreamEnd()
@@ -186,6 +209,7 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         pool.forget(self)
+        pool.figures.connections -= 1
         if case .untilClose = phase, !hasFailed, receiver != nil {
             // The end of the connection is the end of the answer (RFC 9112, section 6.3).
             finish()

@@ -9,55 +9,45 @@ final class UpstreamEndpoint {
     var inFlight = 0
     /// Connections that wait for a request, the most recent last.
     var idle: [UpstreamConnection] = []
-    /// What its last active check said.
-    var isReady = true
+    var health = EndpointHealth()
     /// Whether it is no longer one of the service's addresses.
     var isRemoved = false
-    private(set) var ejectedUntil = NIODeadline.uptimeNanoseconds(0)
-    /// Whether the last attempts to connect waited in vain, instead of being refused.
-    private(set) var isSilent = false
-    private var failures = 0
+    private var lastSuspected = NIODeadline.uptimeNanoseconds(0)
 
-    /// So many failures in a row eject an address.
-    static let failuresToEject = 5
+    private static let suspicionInterval = TimeAmount.milliseconds(100)
 
     init(address: SocketAddress, authority: String) {
         self.address = address
         self.authority = authority
     }
 
-    func isEjected(now: NIODeadline) -> Bool { ejectedUntil > now }
-
-    func noteSuccess() {
-        failures = 0
-        isSilent = false
+    /// Whether to have it asked how it is, once in a while.
+    func isSuspicious(now: NIODeadline) -> Bool {
+        guard !isRemoved, now - lastSuspected >= Self.suspicionInterval else { return false }
+        lastSuspected = now
+        return true
     }
 
-    /// A connection broke or an answer made no sense.
-    func noteFailure(now: NIODeadline) {
-        failures += 1
-        if failures >= Self.failuresToEject { eject(now) }
-    }
+    /// Whether a connection that has done its work is kept.
+    var isKeeping: Bool { !isRemoved && health.isStaying }
 
-    /// No connection could be made.
-    func noteConnectFailure(now: NIODeadline, timedOut: Bool) {
-        failures = max(failures + 1, Self.failuresToEject)
-        isSilent = timedOut
-        eject(now)
+    func closeIdle() {
+        let connections = idle
+        idle = []
+        for connection in connections { connection.close() }
     }
+}
 
-    /// An active check went well.
-    func noteHealthy() {
-        isReady = true
-        if failures <= Self.failuresToEject || isSilent {
-            noteSuccess()
-            ejectedUntil = .uptimeNanoseconds(0)
-        }
-    }
+/// An address of a service, and the name under which it was found.
+public struct UpstreamAddress: Sendable, Hashable {
+    public var socket: SocketAddress
+    public var authority: String
 
-    /// One second, then twice as long each time, up to eight.
-    private func eject(_ now: NIODeadline) {
-        let doublings = min(failures - Self.failuresToEject, 3)
-        ejectedUntil = now + .seconds(1 << Int64(doublings))
+    /// - Parameters:
+    ///   - socket: where to connect to.
+    ///   - authority: the `Host` of requests to it.
+    public init(socket: SocketAddress, authority: String) {
+        self.socket = socket
+        self.authority = authority
     }
 }

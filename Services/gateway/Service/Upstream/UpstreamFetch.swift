@@ -13,7 +13,7 @@ final class UpstreamFetch: UpstreamReceiver {
     private let endpoint: UpstreamEndpoint?
     private let target: String
     private let isSigned: Bool
-    private let timeout: TimeAmount
+    private let limit: Int
     private let retries: Bool
     private var completion: ((Result<Answer, UpstreamFault>) -> Void)?
     private var connection: UpstreamConnection?
@@ -22,21 +22,19 @@ final class UpstreamFetch: UpstreamReceiver {
     private var attempts: UInt64 = 0
     private var timer: Scheduled<Void>?
 
-    /// More is no answer that anyone here asks for.
-    private static let bodyBytes = 16 * 1024
-
     /// - Parameters:
     ///   - endpoint: the address to ask; nil for any of the service's.
     ///   - isSigned: whether the request says, and proves, that it is the gateway's.
+    ///   - limit: bytes of body; more is a bad answer.
     private init(
-        pool: UpstreamPool, endpoint: UpstreamEndpoint?, target: String, isSigned: Bool, timeout: TimeAmount,
+        pool: UpstreamPool, endpoint: UpstreamEndpoint?, target: String, isSigned: Bool, limit: Int,
         completion: @escaping (Result<Answer, UpstreamFault>) -> Void
     ) {
         self.pool = pool
         self.endpoint = endpoint
         self.target = target
         self.isSigned = isSigned
-        self.timeout = timeout
+        self.limit = limit
         self.completion = completion
         retries = endpoint == nil
     }
@@ -44,10 +42,11 @@ final class UpstreamFetch: UpstreamReceiver {
     /// Asks, and calls `completion` once, on the event loop.
     static func get(
         _ target: String, from pool: UpstreamPool, endpoint: UpstreamEndpoint? = nil, isSigned: Bool = false,
-        timeout: TimeAmount, _ completion: @escaping (Result<Answer, UpstreamFault>) -> Void
+        timeout: TimeAmount, limit: Int = 16 * 1024,
+        _ completion: @escaping (Result<Answer, UpstreamFault>) -> Void
     ) {
         let fetch = UpstreamFetch(
-            pool: pool, endpoint: endpoint, target: target, isSigned: isSigned, timeout: timeout,
+            pool: pool, endpoint: endpoint, target: target, isSigned: isSigned, limit: limit,
             completion: completion)
         fetch.timer = pool.lane.eventLoop.assumeIsolated().scheduleTask(in: timeout) { fetch.end(.failure(.timedOut)) }
         fetch.connect()
@@ -56,9 +55,9 @@ final class UpstreamFetch: UpstreamReceiver {
     private func connect() {
         attempts += 1
         if let endpoint {
-            pool.lease(endpoint, self, serial: attempts)
+            pool.lease(endpoint, self, serial: attempts, reuse: attempts > 1 ? .never : .any)
         } else {
-            pool.lease(self, serial: attempts, avoiding: lastEndpoint, fresh: attempts > 1)
+            pool.lease(self, serial: attempts, avoiding: lastEndpoint, reuse: attempts > 1 ? .never : .any)
         }
     }
 
@@ -107,7 +106,7 @@ final class UpstreamFetch: UpstreamReceiver {
 
     func upstreamBody(_ bytes: ByteBuffer) {
         answer?.body.writeImmutableBuffer(bytes)
-        if let answer, answer.body.readableBytes > Self.bodyBytes { end(.failure(.badAnswer)) }
+        if let answer, answer.body.readableBytes > limit { end(.failure(.badAnswer)) }
     }
 
     func upstreamEnd() {
