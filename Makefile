@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CONFIGURATION ?= release
 
-.PHONY: help run up down status logs staff test lint format bench
+.PHONY: help run up down status logs staff test lint format bench soak
 
 help:
 	@echo "make run              build and run everything here, on a private Postgres and Redis; Ctrl-C stops it"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint             formatter and shellcheck"
 	@echo "make format           format the sources"
 	@echo "make bench            measure beside pgbench, redis-benchmark and nginx"
+	@echo "make soak             100,000 events while everything that carries them is killed; none may be lost"
 	@echo "Settings come from the environment or .env: see .env.example."
 
 run up down status logs:
@@ -42,3 +43,7 @@ format:
 bench:
 	@scripts/install-dependencies --with-bench
 	scripts/bench
+
+soak:
+	@scripts/install-dependencies
+	scripts/soak

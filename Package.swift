@@ -130,7 +130,10 @@ let package = Package(
 
         .executableTarget(
             name: "bench",
-            dependencies: ["Postgres", "Redis", "Identity", "TestKit", "AccountsService", nioHTTP1] + nio,
+            dependencies: [
+                "Postgres", "Redis", "Identity", "TestKit", "AccountsService", "Events", "ServiceKit", nioHTTP1,
+                httpClient, logging, lifecycle,
+            ] + nio,
             path: "Benchmarks/bench", swiftSettings: strict),
 
         tests("Postgres", ["Postgres", "TestKit"]),
@@ -144,7 +147,7 @@ let package = Package(
         tests("AccountsDomain", ["AccountsDomain"]),
         tests("HeroesDomain", ["HeroesDomain"]),
         tests("CallsDomain", ["CallsDomain"]),
-        tests("Events", ["Events", "TestKit", httpClient, hummingbird] + nio),
+        tests("Events", ["Events", "TestKit", httpClient, hummingbird, logging, lifecycle, metrics] + nio),
         tests(
             "Idempotency",
             ["Idempotency", "Identity", "TestKit", hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")]

@@ -36,9 +36,13 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        ("events", { try await EventsBench.run(seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 10) }),
     ]
 
     static func main() async throws {
+        if CommandLine.arguments.dropFirst().first == "events-worker" {
+            return try await EventsWorker.run(CommandLine.arguments.last ?? "")
+        }
         guard let name = CommandLine.arguments.dropFirst().first,
             let part = parts.first(where: { $0.name == name })
         else {
