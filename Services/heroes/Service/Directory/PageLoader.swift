@@ -68,7 +68,10 @@ struct PageLoader: Sendable {
             }
             let count = request.filter.isCounted ? nil : cappedCount(query)
             var page = try await run(query, .along, count: count, limit: limit)
-            guard let limit else { return page }
+            guard limit != nil else {
+                if !page.isExact { page.count = max(try await estimate(query), page.count) }
+                return page
+            }
             guard page.edition.count(request.filter.discipline) == total else {
                 edition = page.edition
                 continue

@@ -1,4 +1,5 @@
 import Events
+import Idempotency
 import Postgres
 
 /// Where heroes keeps everything; no other service reads it.
@@ -13,5 +14,6 @@ public enum HeroesSchema {
             Migration(number: 1, name: "heroes", sql: PackageResources._001_heroes_sql),
             Migration(number: 2, name: "directory", sql: PackageResources._002_directory_sql),
             Migration(number: 3, name: "events", sql: EventTables.sql(schema: name)),
+            Migration(number: 4, name: "idempotency", sql: IdempotencyTables.sql(schema: name)),
         ])
 }
