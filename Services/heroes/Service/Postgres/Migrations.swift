@@ -7,6 +7,10 @@ public enum HeroesSchema {
     /// The name of the schema.
     public static let name = "heroes"
 
+    /// For statements of a few milliseconds that go along indexes: compiling them, or bringing in helpers, takes longer
+    /// than they do. Words that many heroes have need some memory to be put together.
+    static let sessionSettings = ["jit": "off", "max_parallel_workers_per_gather": "0", "work_mem": "16MB"]
+
     /// All migrations, in order.
     public static let migrator = Migrator(
         schema: name,

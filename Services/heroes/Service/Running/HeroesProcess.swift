@@ -59,8 +59,9 @@ public struct HeroesProcess: Sendable {
         let users: EventConsumer
 
         init(_ settings: HeroesSettings, logger: Logger) {
-            postgres = PostgresClient(
-                PostgresConfiguration(settings.databaseURL, applicationName: "heroes"), logger: logger)
+            var configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes")
+            configuration.sessionSettings = HeroesSchema.sessionSettings
+            postgres = PostgresClient(configuration, logger: logger)
             accounts = InternalClient(
                 name: "heroes", addresses: settings.accountsURLs, seal: IdentitySeal(settings.secret), http: http)
             users = .users(
