@@ -18,6 +18,8 @@ public struct PostgresConfiguration: Sendable {
     public var maxWaiters = 1024
     /// Prepared statements remembered for each connection.
     public var statementCacheSize = 256
+    /// Settings of every session (PostgreSQL, "Server Configuration"): names and values as they stand, without spaces.
+    public var sessionSettings: [String: String] = [:]
     /// How often a transaction runs when the server asks for another try (40001, 40P01).
     public var transactionAttempts = 8
     /// An exclusive connection idle for longer is closed; one is kept.

@@ -84,6 +84,9 @@ struct ConnectAttempt: Sendable {
         var settings =
             "-c statement_timeout=\(statement) -c idle_in_transaction_session_timeout=\(max(statement, 1000))"
         settings += " -c TimeZone=UTC"
+        for (name, value) in configuration.sessionSettings.sorted(by: { $0.key < $1.key }) {
+            settings += " -c \(name)=\(value)"
+        }
         // What may be sent twice must not be able to write.
         if role == .shared {
             settings += " -c default_transaction_read_only=on"

@@ -20,6 +20,8 @@ final class StubAccounts: Sendable {
         var users: [UUID: PublicUser] = [:]
         var events: [String] = []
         var ids: [UUID] = []
+        /// Users that heroes can have heard of.
+        var told: Set<UUID> = []
         var isAway = false
         /// Calls by path.
         var calls: [String: Int] = [:]
@@ -97,6 +99,7 @@ final class StubAccounts: Sendable {
             let event = Self.event(type, user, id, position: state.events.count + 1)
             state.events.append(event)
             state.ids.append(id)
+            state.told.insert(user.id)
             return event
         }
         if rings { try await redis.cli("PUBLISH", "techheroes.accounts", event) }
@@ -140,7 +143,8 @@ final class StubAccounts: Sendable {
         let query = try request.query
         let after = query["after"] ?? ""
         let limit = Int(try query.integer("limit", 1...1000) ?? 100)
-        let rest = state.users.values.map { ($0.id.uuidString.lowercased(), $0) }.sorted { $0.0 < $1.0 }
+        let rest = state.users.values.filter { state.told.contains($0.id) }.map { ($0.id.uuidString.lowercased(), $0) }
+            .sorted { $0.0 < $1.0 }
             .filter { $0.0 > after }
         let page = rest.prefix(limit)
         let next = rest.count > limit ? page.last?.0 : nil

@@ -19,37 +19,45 @@ struct Page: Sendable {
     /// Whether there are more in the direction that was read.
     var goesOn = false
 
-    init(edition: Edition, heroes: [Entry], count: Int64, isExact: Bool = true) {
+    /// Entries of the index that were looked at, and how many of them passed the filter.
+    var looked: Int64 = 0
+    var found: Int64 = 0
+
+    init(edition: Edition, heroes: [Entry], count: Int64) {
         self.edition = edition
         self.heroes = heroes
         self.count = count
-        self.isExact = isExact
     }
 
     /// What a statement of ``PageQuery`` found.
     ///
     /// - Throws: `PostgresError` with code `decoding`.
-    init(_ rows: PostgresRows, _ request: PageRequest, exactCount: Int64) throws {
+    init(_ rows: PostgresRows, _ request: PageRequest) throws {
         guard let first = rows.first else { throw PostgresError(.decoding, "no edition") }
         var columns = ColumnReader(first)
         edition = try Edition(&columns)
-        let counted: Int64? = try columns.next()
-        count = counted ?? edition.count(request.filter.discipline)
-        isExact = request.filter.isCounted || count <= exactCount
+        count = try columns.next(Int64?.self) ?? edition.count(request.filter.discipline)
+        looked = try columns.next(Int64?.self) ?? 0
+        found = try columns.next(Int64?.self) ?? 0
         heroes = []
         for row in rows {
-            var columns = ColumnReader(row)
-            _ = try Edition(&columns)
-            let _: Int64? = try columns.next()
-            let key: Int64? =
-                if request.ordering.key == .created {
-                    try columns.next(Timestamp?.self)?.microseconds
-                } else {
-                    try columns.next(Int64?.self)
-                }
-            guard let key else { continue }
-            heroes.append(Entry(key: key, hero: try Hero(&columns), user: try PublicUser(&columns)))
+            if let entry = try Entry(row, from: columns.column, request.ordering.key) { heroes.append(entry) }
         }
+    }
+}
+
+extension Page.Entry {
+    /// Nil where a page without heroes has its only row.
+    fileprivate init?(_ row: PostgresRow, from column: Int, _ key: Ordering.Key) throws {
+        var columns = ColumnReader(row, from: column)
+        let value: Int64? =
+            if key == .created {
+                try columns.next(Timestamp?.self)?.microseconds
+            } else {
+                try columns.next(Int64?.self)
+            }
+        guard let value else { return nil }
+        self.init(key: value, hero: try Hero(&columns), user: try PublicUser(&columns))
     }
 }
 

@@ -7,11 +7,13 @@ import ServiceKit
 struct PageQuery: Sendable {
     /// How the places of a page are found.
     enum Way: Sendable, Hashable {
-        /// Along an index that has nothing but what is asked for, in order; what isn't in it is left out on the way.
+        /// Along the index of the order until the page is full, leaving out what does not pass the filter.
         case along
-        /// Along an index, and among so many of its next entries only.
+        /// The same, but no further than so many entries of the index.
         case among(Int)
-        /// All that the filter lets through first, then put in order. It counts as well.
+        /// So many entries of the index are all looked at, and those that pass are counted.
+        case looked(Int)
+        /// All that pass the filter are gathered, then put in order. It counts as well.
         case gathered
     }
 
@@ -32,67 +34,93 @@ struct PageQuery: Sendable {
         }
     }
 
-    /// The columns are those of the edition, the count (NULL unless gathered or asked for), the place's key, a hero and
-    /// a user; the last three NULL when the page is empty. One row more than the page has says that it goes on.
+    /// The columns are those of the edition; how many pass the filter (NULL unless gathered or asked for); how many
+    /// entries were looked at and how many of them are places of the page or come after it (NULL unless looked at); then
+    /// a place's key, a hero and a user, all NULL when the page is empty. One row more than the page has says that it
+    /// goes on.
+    ///
+    /// - Parameters:
+    ///   - count: an expression that counts what passes the filter.
+    ///   - limit: the greatest number of rows; one more than the page has when nil.
     func statement(_ way: Way, count: SQL? = nil, limit: Int? = nil) -> SQL {
-        let limit = limit ?? request.size + 1
-        var start: SQL = ""
-        var count = count ?? "NULL::bigint"
+        let limit = SQL(unsafeRaw: String(limit ?? request.size + 1))
+        var with: SQL = ""
+        var (count, looked, found): (SQL, SQL, SQL) = (count ?? "NULL::bigint", "NULL::bigint", "NULL::bigint")
         let places: SQL
         switch way {
         case .along:
-            places = present(
-                "SELECT h.\(key) AS key, h.id FROM heroes.heroes h WHERE \(conditions) \(notElsewhere) \(cut(limit))")
-        case .among(let most):
-            places = present(
+            places = """
+                SELECT h.\(key) AS key, h.id FROM heroes.heroes h
+                WHERE \(indexed) \(filter) \(after("h.\(key)", "h.id")) \(notElsewhere)
+                \(order("h.\(key)", "h.id")) LIMIT \(limit) \(skip)
                 """
-                SELECT h.key, h.id FROM (
-                    SELECT h.\(key) AS key, h.id, h.rate_in_cents, h.words FROM heroes.heroes h
-                    WHERE \(conditionsOfIndex) \(after("h.\(key)", "h.id")) \(order("h.\(key)", "h.id"))
-                    LIMIT \(unsafeRaw: String(most))
-                ) h WHERE true \(filter) \(notElsewhere) LIMIT \(unsafeRaw: String(limit))
-                """)
+        case .among(let most):
+            with = """
+                WITH there AS MATERIALIZED (
+                    SELECT h.key, h.id FROM (\(entries(most))) h WHERE true \(filter) \(notElsewhere) LIMIT \(limit)
+                )
+                """
+            found = "(SELECT count(*) FROM there)"
+            places = "SELECT key, id FROM there"
+        case .looked(let most):
+            with = """
+                WITH there AS MATERIALIZED (
+                    SELECT h.key, h.id, (true \(filter) \(notElsewhere)) AS passes FROM (\(entries(most))) h
+                )
+                """
+            looked = "(SELECT count(*) FROM there)"
+            found = "(SELECT count(*) FROM there WHERE passes)"
+            places = "SELECT key, id FROM there WHERE passes \(order("key", "id")) LIMIT \(limit)"
         case .gathered:
-            start = """
+            with = """
                 WITH matching AS MATERIALIZED (
-                    SELECT h.\(key) AS key, h.id FROM heroes.heroes h WHERE h.state = 'accepted' \(filterAndDiscipline)
+                    SELECT h.\(key) AS key, h.id FROM heroes.heroes h WHERE h.state = 'accepted' \(whole)
                 )
                 """
             count = "(SELECT count(*) FROM matching)"
-            places = present(
-                """
+            places = """
                 SELECT h.key, h.id FROM matching h WHERE true \(after("h.key", "h.id")) \(notElsewhere)
-                \(order("h.key", "h.id")) LIMIT \(unsafeRaw: String(limit)) OFFSET \(offset)
-                """)
+                \(order("h.key", "h.id")) LIMIT \(limit) \(skip)
+                """
         }
         return """
-            \(start)
-            SELECT \(Edition.columns), \(count), p.key, \(Hero.columns), \(PublicUser.columns)
+            \(with)
+            SELECT \(Edition.columns), \(count), \(looked), \(found), p.key, \(Hero.columns), \(PublicUser.columns)
             FROM heroes.edition e LEFT JOIN (
-                (\(places)) p JOIN heroes.heroes h ON h.id = p.id JOIN heroes.users u ON u.id = h.user_id
+                (\(withFormer(places))) p JOIN heroes.heroes h ON h.id = p.id JOIN heroes.users u ON u.id = h.user_id
             ) ON true \(order("p.key", "p.id"))
             """
     }
 
-    /// How many heroes the filter lets through, but no more than are worth counting.
-    func cappedCount(_ most: Int, alongOrder: Bool) -> SQL {
-        let order: SQL = alongOrder ? "ORDER BY h.created, h.id" : ""
-        return """
-            SELECT count(*) FROM (
-                SELECT FROM heroes.heroes h WHERE h.state = 'accepted' \(filterAndDiscipline) \(order)
-                LIMIT \(unsafeRaw: String(most))
-            ) c
-            """
+    /// How many pass the filter, but no more than are worth counting: from the index that has them together.
+    func count(_ most: Int) -> SQL {
+        """
+        SELECT count(*) FROM (
+            SELECT FROM heroes.heroes h WHERE h.state = 'accepted' \(whole) LIMIT \(unsafeRaw: String(most))
+        ) c
+        """
     }
 
-    /// Makes the planner say how many heroes it thinks the filter lets through.
+    /// The same among so many of the newest: where most pass, that many are met soon.
+    func count(_ most: Int, among newest: Int) -> SQL {
+        """
+        SELECT count(*) FROM (
+            SELECT FROM (
+                SELECT h.rate_in_cents, h.words FROM heroes.heroes h WHERE \(indexed)
+                ORDER BY h.created DESC, h.id DESC LIMIT \(unsafeRaw: String(newest))
+            ) h WHERE true \(filter) LIMIT \(unsafeRaw: String(most))
+        ) c
+        """
+    }
+
+    /// Makes the planner say how many it thinks pass the filter.
     var estimate: SQL {
-        "EXPLAIN (FORMAT JSON) SELECT FROM heroes.heroes h WHERE h.state = 'accepted' \(filterAndDiscipline)"
+        "EXPLAIN (FORMAT JSON) SELECT FROM heroes.heroes h WHERE h.state = 'accepted' \(whole)"
     }
 
     // MARK: Parts
 
-    private var key: SQL { SQL(unsafeRaw: request.ordering.key.column) }
+    private var key: SQL { SQL(unsafeRaw: request.ordering.key.rawValue) }
 
     /// Whether the index is read backwards.
     private var isDescending: Bool { request.ordering.isDescending != isFromEnd }
@@ -103,32 +131,34 @@ struct PageQuery: Sendable {
 
     private func after(_ key: SQL, _ id: SQL) -> SQL {
         guard case .cursor(let cursor) = request.place else { return "" }
-        let value: SQL =
-            cursor.ordering.key == .created ? "\(Timestamp(microseconds: cursor.key))" : "\(cursor.key)"
+        let value: SQL = cursor.ordering.key == .created ? "\(Timestamp(microseconds: cursor.key))" : "\(cursor.key)"
         return isDescending
             ? "AND (\(key), \(id)) < (\(value), \(cursor.id))" : "AND (\(key), \(id)) > (\(value), \(cursor.id))"
     }
 
-    private func cut(_ limit: Int) -> SQL {
-        let cut: SQL = "\(order("h.\(key)", "h.id")) LIMIT \(unsafeRaw: String(limit))"
-        return offset == 0 ? cut : "\(cut) OFFSET \(offset)"
+    private var skip: SQL { offset == 0 ? "" : "OFFSET \(offset)" }
+
+    /// The next entries of the index, in order.
+    private func entries(_ most: Int) -> SQL {
+        // Words would have to be read from the table.
+        let words: SQL = request.filter.search == nil ? "" : ", h.words"
+        return """
+            SELECT h.\(key) AS key, h.id, h.rate_in_cents\(words) FROM heroes.heroes h
+            WHERE \(indexed) \(after("h.\(key)", "h.id")) \(order("h.\(key)", "h.id")) LIMIT \(unsafeRaw: String(most))
+            """
     }
 
-    /// What an index of the order has for its own: the discipline.
-    private var conditionsOfIndex: SQL {
+    /// What the index of an order has for its own: the discipline.
+    private var indexed: SQL {
         guard let discipline = request.filter.discipline else { return "h.state = 'accepted'" }
         return "h.state = 'accepted' AND h.discipline = \(discipline.rawValue)"
     }
 
-    private var conditions: SQL {
-        "\(conditionsOfIndex) \(rates) \(words(discipline: nil)) \(after("h.\(key)", "h.id"))"
-    }
-
-    /// What the index of an order does not have for its own.
+    /// What it does not.
     private var filter: SQL { "\(rates) \(words(discipline: nil))" }
 
-    /// With a search, the discipline is a word like others, so that one index has the answer.
-    private var filterAndDiscipline: SQL {
+    /// Both. With a search the discipline is a word like others, so that one index has the answer.
+    private var whole: SQL {
         if request.filter.search != nil { return "\(rates) \(words(discipline: request.filter.discipline))" }
         guard let discipline = request.filter.discipline else { return rates }
         return "AND h.discipline = \(discipline.rawValue) \(rates)"
@@ -153,18 +183,18 @@ struct PageQuery: Sendable {
         return "AND NOT EXISTS (SELECT FROM heroes.former_places f WHERE f.hero_id = h.id AND f.until > \(edition))"
     }
 
-    /// … but where they were: the first place of each that it left after that.
-    private func present(_ places: SQL) -> SQL {
+    /// … but where they were: each at the first place that it left after that.
+    private func withFormer(_ places: SQL) -> SQL {
         guard let edition else { return places }
         let limit = SQL(unsafeRaw: String(request.size + 1))
         return """
             SELECT key, id FROM (
-                SELECT key, id FROM (\(places)) there
+                SELECT key, id FROM (\(places)) now
                 UNION ALL
                 SELECT key, id FROM (
                     SELECT f.\(key) AS key, f.hero_id AS id FROM heroes.former_places f
                     JOIN heroes.heroes h ON h.id = f.hero_id
-                    WHERE f.until > \(edition) AND h.state = 'accepted' \(filterAndDiscipline)
+                    WHERE f.until > \(edition) AND h.state = 'accepted' \(whole)
                         AND NOT EXISTS (SELECT FROM heroes.former_places s
                             WHERE s.hero_id = f.hero_id AND s.until > \(edition) AND s.until < f.until)
                         \(after("f.\(key)", "f.hero_id"))
@@ -173,9 +203,4 @@ struct PageQuery: Sendable {
             ) both_kinds \(order("key", "id")) LIMIT \(limit)
             """
     }
-}
-
-extension Ordering.Key {
-    /// The column of `heroes.heroes` that has it.
-    fileprivate var column: String { rawValue }
 }

@@ -20,6 +20,8 @@ CREATE TABLE heroes.edition (
 ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 1000);
 
 INSERT INTO heroes.edition (version, moved, pruned, fe, be, io, an, ux) VALUES (1, 0, 0, 0, 0, 0, 0, 0);
+-- So that the planner knows of the one row.
+ANALYZE heroes.edition;
 
 -- Places that heroes have left, for some time: whoever goes from page to page meets each hero where it was in the
 -- edition of the first page.

@@ -3,10 +3,12 @@ import Postgres
 /// Reads the columns of a row one after the other, for rows that are made of several things.
 struct ColumnReader {
     private let row: PostgresRow
-    private var column = 0
+    /// The next column, counted from 0.
+    private(set) var column: Int
 
-    init(_ row: PostgresRow) {
+    init(_ row: PostgresRow, from column: Int = 0) {
         self.row = row
+        self.column = column
     }
 
     /// The next column.

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Events
+import Idempotency
 import Identity
 import Logging
 import NIOCore
@@ -25,13 +26,14 @@ public struct HeroesProcess: Sendable {
     ) {
         let parts = Parts(settings, logger: logger)
         let redis = RedisClient(settings.redis, eventLoop: Parts.eventLoop, logger: logger)
+        let idempotency = Idempotency(schema: HeroesSchema.name, secret: settings.secret, now: now)
         let heroes = Heroes(
             postgres: parts.postgres, outbox: parts.outbox,
             ledger: EventLedger(parts.outbox, postgres: parts.postgres),
             accounts: AccountsClient(client: parts.accounts),
             directory: Directory(
                 postgres: parts.postgres, publicURL: settings.publicURL, limits: settings.limits),
-            now: now)
+            idempotency: idempotency, now: now)
         runner = ServiceRunner(
             settings.runner, table: heroes.routes, seal: IdentitySeal(settings.secret),
             // Neither Redis nor accounts: the directory is there without them.
@@ -40,6 +42,7 @@ public struct HeroesProcess: Sendable {
                 parts.postgres, redis, HTTPClientService(client: parts.http),
                 Relay(parts.outbox, postgres: parts.postgres, redis: redis, logger: logger), parts.users,
                 Housekeeping(postgres: parts.postgres, logger: logger),
+                IdempotencyHousekeeping(idempotency, postgres: parts.postgres, logger: logger),
             ],
             registry: registry, log: log, logger: logger, onListening: onListening)
     }
@@ -56,8 +59,9 @@ public struct HeroesProcess: Sendable {
         let users: EventConsumer
 
         init(_ settings: HeroesSettings, logger: Logger) {
-            postgres = PostgresClient(
-                PostgresConfiguration(settings.databaseURL, applicationName: "heroes"), logger: logger)
+            var configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes")
+            configuration.sessionSettings = HeroesSchema.sessionSettings
+            postgres = PostgresClient(configuration, logger: logger)
             accounts = InternalClient(
                 name: "heroes", addresses: settings.accountsURLs, seal: IdentitySeal(settings.secret), http: http)
             users = .users(

@@ -1,6 +1,8 @@
 import HTTPTypes
 import HeroesDomain
 import Hummingbird
+import Idempotency
+import Identity
 import Postgres
 import ServiceKit
 
@@ -9,22 +11,26 @@ extension Heroes {
     func apply(_ request: ServiceRequest) async throws -> Response {
         let caller = try request.user
         guard caller.flags.contains(.emailVerified) else { throw Problem(.emailUnverified) }
+        return try await idempotency.once(request, postgres) { try await apply(request, caller, $0) }
+    }
+
+    private func apply(_ request: ServiceRequest, _ caller: Claims.User, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let details = try fields.heroDetails()
-
         let copy = try await UserCopies.read(caller.id, from: postgres)
         // Registered a moment ago, and the event is still on its way.
         let user = if let copy { copy } else { try await accounts.publicUser(caller.id, for: request) }
         let now = now()
         do {
-            let hero = try await outbox.withTransaction(postgres) { transaction in
-                if copy == nil { try await UserCopies.store([user], in: transaction) }
-                let hero = try await insert(details, of: user, at: now, in: transaction)
-                try await outbox.append(HeroEvent.applied.of(hero, trace: request.trace), in: transaction)
-                return hero
-            }
-            return .json(.created, capacity: 2048) { json in
-                json.object { hero.write(.own, into: &$0, user: user) }
+            return try await outbox.withTransaction(postgres) { transaction in
+                try await attempt.answer(in: transaction) {
+                    if copy == nil { try await UserCopies.store([user], in: transaction) }
+                    let hero = try await insert(details, of: user, at: now, in: transaction)
+                    try await outbox.append(HeroEvent.applied.of(hero, trace: request.trace), in: transaction)
+                    return .json(.created, capacity: 2048) { json in
+                        json.object { hero.write(.own, into: &$0, user: user) }
+                    }
+                }
             }
         } catch let error as PostgresError where error.constraint == "heroes_one_for_user" {
             throw Problem.appliedAlready

@@ -1,5 +1,7 @@
 import HeroesDomain
 import Hummingbird
+import Idempotency
+import Identity
 import Postgres
 import ServiceKit
 
@@ -11,19 +13,28 @@ extension Heroes {
         // Who may not do this isn't told what is wrong with the body.
         let mine = try await postgres.read("SELECT id FROM heroes.heroes WHERE user_id = \(caller.id)")
         guard !mine.isEmpty else { throw Problem.notAHero }
+        return try await idempotency.once(request, postgres) { try await changeProfile(request, caller, $0) }
+    }
+
+    private func changeProfile(
+        _ request: ServiceRequest, _ caller: Claims.User, _ attempt: Attempt
+    ) async throws -> Response {
         var fields = try request.fields()
         let patch = try fields.heroPatch()
         // Before anything is written: without it there is no answer.
         let user = try await accounts.fullUser(caller.id, for: request)
 
         let now = now()
-        let hero = try await outbox.withTransaction(postgres) { transaction in
-            guard let hero = try await transaction.lockedHero("h.user_id = \(caller.id)") else {
-                throw Problem.notAHero
+        return try await outbox.withTransaction(postgres) { transaction in
+            try await attempt.answer(in: transaction) {
+                guard let hero = try await transaction.lockedHero("h.user_id = \(caller.id)") else {
+                    throw Problem.notAHero
+                }
+                let changed = try await change(
+                    hero, to: hero.details.applying(patch), request, at: now, in: transaction)
+                return .profile(changed, user: user)
             }
-            return try await change(hero, to: hero.details.applying(patch), request, at: now, in: transaction)
         }
-        return .profile(hero, user: user)
     }
 
     private func change(
@@ -41,7 +52,7 @@ extension Heroes {
         var columns = ColumnReader(row)
         let words = HeroWords(user: try PublicUser(&columns), details: details)
         try await outbox.append(HeroEvent.updated.of(hero, trace: request.trace), in: transaction)
-        // Last: if the hero is public, this takes the lock of the directory's edition.
+        // Late: if the hero is public, this takes the lock of the directory's edition.
         try await transaction.execute(
             """
             UPDATE heroes.heroes SET

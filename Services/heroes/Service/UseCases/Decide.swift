@@ -1,5 +1,7 @@
 import HeroesDomain
 import Hummingbird
+import Idempotency
+import Identity
 import Postgres
 import ServiceKit
 
@@ -24,36 +26,47 @@ extension Heroes {
     private struct Standing: Sendable {
         var staff: UUID
         var decided: Timestamp
+
+        func answer(_ decision: Decision, _ hero: Hero) -> Response {
+            .json { json in
+                json.object { json in
+                    json.field("user", staff)
+                    json.field("hero", hero.id)
+                    json.field("accepted", decision == .accept)
+                    json.field("timestamp", decided)
+                }
+            }
+        }
     }
 
     /// A decision made again is answered with who made it first, and when; nothing happens and nobody is told again.
     private func decide(_ decision: Decision, _ request: ServiceRequest) async throws -> Response {
         let caller = try request.user
         guard caller.flags.contains(.staff) else { throw Problem.notStaff }
+        return try await idempotency.once(request, postgres) { try await decide(decision, request, caller, $0) }
+    }
+
+    private func decide(
+        _ decision: Decision, _ request: ServiceRequest, _ caller: Claims.User, _ attempt: Attempt
+    ) async throws -> Response {
         var fields = try request.fields()
         let given = fields.heroID("hero_id")
         let id = try fields.finish(given)
 
         let now = now()
-        let standing = try await outbox.withTransaction(postgres) { transaction in
-            guard let hero = try await transaction.lockedHero("h.id = \(id)") else {
-                throw Problem.invalid("hero_id", "There is no hero with this id.")
-            }
-            switch hero.state.after(decision) {
-            case .stands:
-                return try await self.standing(of: hero, in: transaction)
-            case .changes(let state):
-                let standing = Standing(staff: caller.id, decided: now)
-                try await carry(out: decision, hero, to: state, standing, request, in: transaction)
-                return standing
-            }
-        }
-        return .json { json in
-            json.object { json in
-                json.field("user", standing.staff)
-                json.field("hero", id)
-                json.field("accepted", decision == .accept)
-                json.field("timestamp", standing.decided)
+        return try await outbox.withTransaction(postgres) { transaction in
+            try await attempt.answer(in: transaction) {
+                guard let hero = try await transaction.lockedHero("h.id = \(id)") else {
+                    throw Problem.invalid("hero_id", "There is no hero with this id.")
+                }
+                switch hero.state.after(decision) {
+                case .stands:
+                    return try await standing(of: hero, in: transaction).answer(decision, hero)
+                case .changes(let state):
+                    let standing = Standing(staff: caller.id, decided: now)
+                    try await carry(out: decision, hero, to: state, standing, request, in: transaction)
+                    return standing.answer(decision, hero)
+                }
             }
         }
     }
@@ -73,7 +86,7 @@ extension Heroes {
             """)
         try await outbox.append(
             HeroEvent(decision, by: standing.staff).of(hero, trace: request.trace), in: transaction)
-        // Last: this takes the lock of the directory's edition.
+        // Late: this takes the lock of the directory's edition.
         try await transaction.execute(
             """
             UPDATE heroes.heroes SET state = \(state.rawValue), version = \(hero.version), updated = \(hero.updated)

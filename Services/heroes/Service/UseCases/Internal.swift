@@ -16,8 +16,7 @@ extension Heroes {
         let after = try query.integer("after", 0...Int64.max) ?? 0
         let limit = try query.integer("limit", 1...1000) ?? 500
         // Before the items: what they hold is at least as new.
-        let positions = try await postgres.read("SELECT position FROM heroes.relay_head")
-        guard let position = try positions.first?.decode(Int64.self) else { throw Problem.unavailable() }
+        let position = try await outbox.position(postgres)
         let rows = try await postgres.read(
             """
             SELECT id, user_id, state = 'accepted', rate_in_cents, version FROM heroes.heroes
