@@ -18,11 +18,19 @@ public struct SuggestedTimes: Sendable, Hashable {
 
     /// - Throws: every fault of the three at once, each under its field's name.
     public init(one: Instant, two: Instant, three: Instant, now: Instant) throws(CallRuleViolation) {
+        let faults = Self.faults(one: one, two: two, three: three, now: now)
+        guard faults.isEmpty else { throw .invalid(faults) }
+        self.init(stored: one, two, three)
+    }
+
+    /// What is wrong with three times, each under its field's name. One that is missing breaks no rule of these.
+    public static func faults(one: Instant?, two: Instant?, three: Instant?, now: Instant) -> [FieldFault] {
         var faults: [FieldFault] = []
         var seen: Set<Instant> = []
         for (field, time) in [("time_one", one), ("time_two", two), ("time_three", three)] {
-            if time < now.advanced(minutes: Self.leadMinutes) {
-                faults.append(FieldFault(field, "Must be at least \(Self.leadMinutes) minutes ahead."))
+            guard let time else { continue }
+            if time < now.advanced(minutes: leadMinutes) {
+                faults.append(FieldFault(field, "Must be at least \(leadMinutes) minutes ahead."))
             }
             if !time.isOnAQuarterHour {
                 faults.append(FieldFault(field, "Must be on a quarter of an hour, with no seconds."))
@@ -31,8 +39,7 @@ public struct SuggestedTimes: Sendable, Hashable {
                 faults.append(FieldFault(field, "Must differ from the other times."))
             }
         }
-        guard faults.isEmpty else { throw .invalid(faults) }
-        self.init(stored: one, two, three)
+        return faults
     }
 
     /// Times that were valid when they were suggested, as the store kept them.

@@ -1,0 +1,67 @@
+import CallsDomain
+import Postgres
+import ServiceKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The public block of the users that calls shows, kept from the events of accounts.
+struct UserCopies: Sendable {
+    let postgres: PostgresClient
+    let accounts: InternalClient
+    private let asked = SingleFlight<UUID, Bool>(most: 64)
+
+    init(postgres: PostgresClient, accounts: InternalClient) {
+        self.postgres = postgres
+        self.accounts = accounts
+    }
+
+    /// Asks accounts for a user whose event has not arrived yet, and keeps what it says. Never inside a transaction.
+    ///
+    /// - Returns: false for a user that accounts does not know.
+    /// - Throws: `UnavailableError` while accounts is away.
+    @discardableResult
+    func ask(for id: UUID, trace: TraceContext) async throws -> Bool {
+        do {
+            return try await asked.value(for: id) { try await fetch(id, trace: trace) }
+        } catch is SingleFlight<UUID, Bool>.Full {
+            throw Problem.unavailable()
+        }
+    }
+
+    private func fetch(_ id: UUID, trace: TraceContext) async throws -> Bool {
+        let answer = try await accounts.get(
+            "/internal/v1/users/\(id.uuidString.lowercased())/public", trace: trace, deadline: .seconds(1))
+        switch answer.status {
+        case 200:
+            let copy = try UserCopy(try JSONParser.object(answer.body))
+            try await postgres.execute(Self.storing([copy]))
+            return true
+        case 404: return false
+        default: throw Problem.unavailable()
+        }
+    }
+
+    /// Stores copies unless what is there is as new.
+    static func storing(_ copies: [UserCopy]) -> SQL {
+        // The order keeps two who store the same users from waiting for each other.
+        let copies = copies.sorted { $0.user.id.uuidString < $1.user.id.uuidString }
+        let created = copies.map { Timestamp(microseconds: $0.user.created.microseconds) }
+        return """
+            INSERT INTO calls.users AS copy (id, first_name, last_name, profile_image, timezone, created, version)
+            SELECT u.id, u.first_name, u.last_name, CASE WHEN u.has_image THEN u.image END, u.timezone, u.created, u.version
+            FROM unnest(\(copies.map(\.user.id))::uuid[], \(copies.map(\.user.firstName))::text[],
+                \(copies.map(\.user.lastName))::text[], \(copies.map { $0.user.profileImage != nil })::bool[],
+                \(copies.map { $0.user.profileImage ?? "" })::text[], \(copies.map(\.user.timezone))::text[],
+                \(created)::timestamptz[], \(copies.map(\.version))::bigint[])
+                AS u (id, first_name, last_name, has_image, image, timezone, created, version)
+            ON CONFLICT (id) DO UPDATE SET first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name,
+                profile_image = EXCLUDED.profile_image, timezone = EXCLUDED.timezone, created = EXCLUDED.created,
+                version = EXCLUDED.version
+            WHERE EXCLUDED.version > copy.version
+            """
+    }
+}

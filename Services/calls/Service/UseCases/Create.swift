@@ -1,0 +1,119 @@
+import CallsDomain
+import Events
+import Hummingbird
+import Identity
+import Postgres
+import ServiceKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+extension Calls {
+    /// A user asks a hero for a call.
+    func create(_ request: ServiceRequest) async throws -> Response {
+        let user = try request.user
+        for (flag, code) in Self.needed where !user.flags.contains(flag) { throw Problem(code) }
+        return try await idempotency.once(request, postgres) { attempt in
+            let new = try await read(request, by: user.id)
+            let now = now()
+            do {
+                // Without a key it is one statement, which needs no transaction around it.
+                guard attempt.isKeyed else {
+                    defer { outbox.committed() }
+                    return try created(new, at: now, by: try await postgres.execute(inserting(new, at: now, request)))
+                }
+                return try await outbox.withTransaction(postgres) { transaction in
+                    try await attempt.answer(in: transaction) {
+                        try created(new, at: now, by: try await transaction.execute(inserting(new, at: now, request)))
+                    }
+                }
+            } catch let error as PostgresError where error.constraint == "requests_one_open" {
+                throw Problem(.conflict, "You have an open call request to this hero already.")
+            }
+        }
+    }
+
+    /// What a user must have, in the order in which it is asked for.
+    private static let needed: [(UserFlags, ProblemCode)] = [
+        (.emailVerified, .emailUnverified), (.phoneVerified, .phoneUnverified), (.paymentVerified, .paymentUnverified),
+    ]
+
+    private func read(_ request: ServiceRequest, by requester: UUID) async throws -> NewCallRequest {
+        var fields = try request.fields()
+        let message = fields.string("message", NewCallRequest.messageLength)
+        let length = fields.integer("estimated_length")
+        let heroID = fields.value("hero_id", Self.heroID)
+        var hero: Hero?
+        if let heroID {
+            do {
+                hero = try await heroes.hero(heroID, trace: request.trace)
+            } catch let error where error.isUnavailable {
+                // What is wrong already is wrong whatever heroes would say.
+                try fields.finish()
+                throw error
+            }
+        }
+        // A member that can't be read has been noted, and is taken for one that breaks no rule.
+        let new: NewCallRequest
+        do throws(CallRuleViolation) {
+            new = try NewCallRequest(
+                requester: requester, hero: heroID == nil ? Self.anybody : hero, message: message ?? "-",
+                estimatedLength: length ?? 15)
+        } catch {
+            if case .invalid(let faults) = error { fields.note(faults) }
+            try fields.finish()
+            throw Problem(error)
+        }
+        try fields.finish()
+        return new
+    }
+
+    private static let anybody = Hero(id: 0, owner: UUID(), accepted: true, rateInCents: 0)
+
+    /// A positive integer, or the digits of one in a string.
+    private static func heroID(_ value: JSONValue) throws(FieldError) -> Int64 {
+        switch value {
+        case .integer(let id) where id > 0: return id
+        case .string(let text) where text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }):
+            if let id = Int64(text), id > 0 { return id }
+        default: break
+        }
+        throw FieldError("This must be the id of a hero.")
+    }
+
+    /// The row and its event, in one statement. Two open requests of a pair are a conflict that the database finds.
+    private func inserting(_ new: NewCallRequest, at now: Instant, _ request: ServiceRequest) -> SQL {
+        let event = outbox.insertion(
+            "call.requested", subject: "id::text", recipients: "ARRAY[user_id, hero_user_id]",
+            data: CallEvent.dataOfRow, traceparent: request.trace.traceparent, from: "created")
+        return """
+            WITH created AS (
+                INSERT INTO calls.requests (user_id, hero_id, hero_user_id, message, estimated_length, rate_in_cents,
+                    created, updated)
+                VALUES (\(new.requester), \(new.hero.id), \(new.hero.owner), \(new.message), \(new.estimatedLength),
+                    \(new.hero.rateInCents), \(now), \(now))
+                RETURNING id, user_id, hero_id, hero_user_id, status, estimated_length
+            ), published AS (\(event))
+            SELECT id FROM created
+            """
+    }
+
+    private func created(_ new: NewCallRequest, at now: Instant, by rows: PostgresRows) throws -> Response {
+        guard let id = try rows.first?.decode(Int64.self) else { throw PostgresError(.decoding, "no id") }
+        let call = CallRequest(
+            requester: new.requester, heroOwner: new.hero.owner, estimatedLength: new.estimatedLength)
+        return .callRequest(
+            StoredRequest(id: id, heroID: new.hero.id, message: new.message, call: call, created: now, updated: now))
+    }
+}
+
+extension Error {
+    /// Whether it says "not now" rather than "never".
+    fileprivate var isUnavailable: Bool {
+        if let problem = self as? Problem { return problem.code == .temporarilyUnavailable }
+        return (self as? any UnavailableError)?.isUnavailable ?? false
+    }
+}
