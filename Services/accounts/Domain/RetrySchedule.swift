@@ -8,7 +8,7 @@ public struct RetrySchedule: Sendable, Hashable {
     public var maximumTries: Int
 
     public init(
-        first: Duration = .seconds(1), longest: Duration = .seconds(900), maximumTries: Int = 12
+        first: Duration = .seconds(1), longest: Duration = .seconds(900), maximumTries: Int = 40
     ) {
         self.first = first
         self.longest = longest

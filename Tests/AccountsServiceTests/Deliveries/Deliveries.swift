@@ -38,18 +38,32 @@ struct Deliveries: Sendable {
             .init(postgres.uri(database: database), applicationName: "other"), logger: Self.logger, body)
     }
 
-    /// A worker on this client.
-    var worker: DeliveryWorker {
+    /// Workers on this client.
+    var worker: Workers {
         get throws { try worker(on: client) }
     }
 
-    func worker(on postgres: PostgresClient) throws -> DeliveryWorker {
+    func worker(on postgres: PostgresClient) throws -> Workers {
+        let templates = try MessageTemplates(webDomain: "web.example")
+        let clocks = ZoneClocks(try .system(), logger: Self.logger)
+        let ways: [Outgoing] = [
+            .mail(sent.transports.mail, templates, clocks),
+            .sms(sent.transports.sms, templates, clocks, now: { clock.now }),
+        ]
+        return Workers(all: ways.map { worker($0, on: postgres) })
+    }
+
+    /// A worker as it runs in a process.
+    func worker(
+        _ outgoing: Outgoing, on postgres: PostgresClient? = nil, schedule: RetrySchedule = RetrySchedule(),
+        now: (@Sendable () -> Instant)? = nil
+    ) -> DeliveryWorker {
         let log = log
         return DeliveryWorker(
-            queue: queue, postgres: postgres, templates: try MessageTemplates(webDomain: "web.example"),
-            transports: sent.transports,
+            outgoing, queue: queue, postgres: postgres ?? client, schedule: schedule, pollInterval: .milliseconds(20),
+            claim: .seconds(60),
             logger: Logger(label: "worker") { JSONLogHandler(label: $0, level: .debug, writer: log.writer) },
-            now: { clock.now })
+            now: now ?? { clock.now })
     }
 
     func add(
@@ -84,6 +98,26 @@ struct Deliveries: Sendable {
         guard let row = rows.first else { throw TestFailure("no delivery") }
         let (state, attempts, reason, next, hasPayload) = try row.decode((String, Int32, String?, Instant, Bool).self)
         return Row(state: state, attempts: attempts, reason: reason, nextAttempt: next, hasPayload: hasPayload)
+    }
+}
+
+/// One worker for each channel.
+struct Workers: Sendable {
+    var all: [DeliveryWorker]
+
+    /// Tries once what is due now, until all of it is done.
+    ///
+    /// - Returns: how many messages were tried.
+    func sendDue() async throws -> Int {
+        var count = 0
+        for worker in all {
+            let claimed = try await worker.next() ?? []
+            count += claimed.count
+            await withDiscardingTaskGroup { group in
+                for row in claimed { group.addTask { await worker.attempt(row) } }
+            }
+        }
+        return count
     }
 }
 
@@ -122,8 +156,12 @@ final class Sent: Sendable {
 
     var transports: Transports {
         Transports(
-            mail: { mail in try await self.leave(mail.to) { $0.mails.append(mail) } },
-            sms: { sms in try await self.leave(sms.to) { $0.sms.append(sms) } })
+            mail: Transport(width: 16, longestTry: .seconds(30)) { mail in
+                try await self.leave(mail.to) { $0.mails.append(mail) }
+            },
+            sms: Transport(width: 16, longestTry: .seconds(30)) { sms in
+                try await self.leave(sms.to) { $0.sms.append(sms) }
+            })
     }
 
     private func leave(_ address: String, _ note: (inout State) -> Void) async throws {

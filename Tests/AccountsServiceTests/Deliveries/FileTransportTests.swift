@@ -11,17 +11,18 @@ import Testing
 struct FileTransportTests {
     private static func transport(_ folder: URL) -> (transports: Transports, mail: String, sms: String) {
         let (mail, sms) = (folder.path + "/deep/down/mail", folder.path + "/sms")
-        let transport = FileTransport(mailFolder: mail, smsFolder: sms, format: MailTextTests.format)
-        return (transport.transports, mail, sms)
+        let transports = Transports(
+            mail: FileTransport.mail(mail, MailTextTests.format), sms: FileTransport.sms(sms))
+        return (transports, mail, sms)
     }
 
     @Test("A mail becomes <n>.eml and an SMS <n>.json, readable to their owner alone")
     func files() async throws {
         let (transports, mail, sms) = Self.transport(try await temporaryFolder("files"))
-        try await transports.mail(MailTextTests.mail())
+        try await transports.mail.send(MailTextTests.mail())
         let body = "Your \"code\" is\nabc234 ✓"
-        try await transports.sms(
-            SMS(number: 12, to: "2345678901", body: body, date: Instant(microseconds: 1_479_311_756_179_930)))
+        try await transports.sms.send(
+            SMS(delivery: .test(12), to: "2345678901", body: body, date: Instant(microseconds: 1_479_311_756_179_930)))
         #expect(try FileManager.default.contentsOfDirectory(atPath: mail) == ["7.eml"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: sms) == ["12.json"])
         let parsed = try await ParsedMail([UInt8](Data(contentsOf: URL(fileURLWithPath: mail + "/7.eml"))))
@@ -57,8 +58,8 @@ struct FileTransportTests {
             for _ in 0..<20 {
                 var message = MailTextTests.mail(text: long)
                 for number: Int64 in [1, 2] {
-                    message.number = number
-                    try await transports.mail(message)
+                    message.delivery.number = number
+                    try await transports.mail.send(message)
                 }
             }
             isOver.withLock { $0 = true }
@@ -72,14 +73,14 @@ struct FileTransportTests {
         let folder = try await temporaryFolder("failures")
         try Data().write(to: folder.appendingPathComponent("sms"))
         let (transports, mail, _) = Self.transport(folder)
-        let sms = SMS(number: 1, to: "2345678901", body: "x", date: Instant(microseconds: 0))
-        await Self.expectPassing { try await transports.sms(sms) }
+        let sms = SMS(delivery: .test(1), to: "2345678901", body: "x", date: Instant(microseconds: 0))
+        await Self.expectPassing { try await transports.sms.send(sms) }
         // A folder where the file should be.
         try FileManager.default.createDirectory(atPath: mail + "/7.eml", withIntermediateDirectories: true)
-        await Self.expectPassing { try await transports.mail(MailTextTests.mail()) }
+        await Self.expectPassing { try await transports.mail.send(MailTextTests.mail()) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: mail) == ["7.eml"])
         try FileManager.default.removeItem(atPath: mail + "/7.eml")
-        try await transports.mail(MailTextTests.mail())
+        try await transports.mail.send(MailTextTests.mail())
     }
 
     private static func expectPassing(_ body: () async throws -> Void) async {

@@ -13,8 +13,30 @@ struct MailTextTests {
         text: String = "One\n\nTwo\n", html: String = "<p>One</p>\n", at: Int64 = 1_479_311_756_179_930
     ) -> Mail {
         Mail(
-            number: 7, to: to, toName: name, subject: subject, text: text, html: html,
+            delivery: .test(7), to: to, toName: name, subject: subject, text: text, html: html,
             date: Instant(microseconds: at))
+    }
+
+    @Test("Long lines and bare ends of lines never leave as such, and arrive as they were meant")
+    func lines() async throws {
+        let word = String(repeating: "x", count: 2000)
+        let text = "a\rb\r\nc \n\tTab\u{0}\n\(word)\n=3D == =\n"
+        let mail = try await ParsedMail(Self.format.bytes(of: Self.mail(text: text, html: "short\n")))
+        #expect(mail.defects.isEmpty && mail.hasCleanLines && mail.longestLine <= 78)
+        #expect(mail.parts.map(\.encoding) == ["quoted-printable", "7bit"])
+        #expect(mail.parts[0].content == "a\nb\nc \n\tTab\u{0}\n\(word)\n=3D == =\n")
+        let longest = String(repeating: "x", count: 998)
+        let plain = try await ParsedMail(Self.format.bytes(of: Self.mail(text: longest)))
+        #expect(plain.parts[0].encoding == "7bit" && plain.longestLine == 998)
+    }
+
+    @Test("A mail that may be muted says where")
+    func unsubscribe() async throws {
+        var mail = Self.mail()
+        mail.unsubscribe = "https://web.example/settings/notifications"
+        let parsed = try await ParsedMail(Self.format.bytes(of: mail))
+        #expect(parsed.defects.isEmpty)
+        #expect(parsed.headerLines.contains("List-Unsubscribe: <https://web.example/settings/notifications>"))
     }
 
     @Test("Another implementation reads what was meant, and finds no defect")
@@ -46,7 +68,7 @@ struct MailTextTests {
         #expect(mail.defects.isEmpty && mail.hasCleanLines, "\(mail.defects)")
         #expect(mail.to == [.init(name: "Jörg 名字", address: "cam@example.com")])
         #expect(mail.subject == "Grüße 👋")
-        #expect(mail.parts.map(\.encoding) == ["8bit", "8bit"])
+        #expect(mail.parts.map(\.encoding) == ["quoted-printable", "quoted-printable"])
         #expect(mail.parts.map(\.content) == [text, text])
         #expect(mail.headerLines.allSatisfy { $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } })
     }
@@ -108,12 +130,21 @@ struct MailTextTests {
         #expect(MailText.date(Instant(microseconds: seconds * 1_000_000 + 999_999)) == text)
     }
 
-    @Test("No two mails have the same boundary or id")
+    @Test("No two mails have the same boundary or id, and one that is sent again is the same to the last byte")
     func unique() {
-        let mails = (0..<2).map { _ in String(decoding: Self.format.bytes(of: Self.mail()), as: UTF8.self) }
+        var other = Self.mail()
+        other.delivery.event = UUID()
+        let mails = [Self.mail(), other].map { String(decoding: Self.format.bytes(of: $0), as: UTF8.self) }
+        #expect(Self.format.bytes(of: other) == Self.format.bytes(of: other))
         for field in ["boundary=", "Message-ID: "] {
             let values = mails.map { $0.split(separator: "\r\n").first { $0.contains(field) } }
             #expect(values[0] != nil && values[0] != values[1])
         }
+    }
+}
+
+extension DeliveryID {
+    static func test(_ number: Int64) -> DeliveryID {
+        DeliveryID(number: number, event: UUID(uuidString: "0b9c1f6e-6a53-4d5e-9d4b-0a6f0c1d2e01") ?? UUID())
     }
 }

@@ -66,7 +66,7 @@ struct RunningAccounts: Sendable {
             let app = RunningAccounts(
                 port: port ?? 0, table: process.table, database: database, postgres: postgres, redis: redis,
                 clock: clock, log: log,
-                mailFolder: settings.mailFolder, smsFolder: settings.smsFolder)
+                mailFolder: "\(folder)/mail", smsFolder: "\(folder)/sms")
             do {
                 try await body(app)
             } catch {

@@ -1,6 +1,5 @@
 import AccountsDomain
 import Postgres
-import Synchronization
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -8,17 +7,24 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Where messages wait for the worker: rows of `accounts.deliveries`, written in the transaction of what they tell of.
+/// Where messages wait for the workers: rows of `accounts.deliveries`, written in the transaction of what they tell of.
 final class DeliveryQueue: Sendable {
     private let seal: MessageSeal
-    private let continuation: AsyncStream<Void>.Continuation
-    /// Something may be waiting. For one reader.
-    let wakeUps: AsyncStream<Void>
+    private let bells: [MessageChannel: Bell]
+
+    /// Wakes one worker. Two calls that it has not heard yet are as good as one.
+    private struct Bell: Sendable {
+        let rings: AsyncStream<Void>
+        let continuation: AsyncStream<Void>.Continuation
+
+        init() {
+            (rings, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        }
+    }
 
     init(seal: MessageSeal) {
         self.seal = seal
-        // Two calls that nobody has heard yet are as good as one.
-        (wakeUps, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        bells = [.mail: Bell(), .sms: Bell()]
     }
 
     /// Queues a message for a user. The worker is told by ``wake()`` once the transaction has committed, or finds it by
@@ -31,33 +37,58 @@ final class DeliveryQueue: Sendable {
         _ message: Message, to user: UUID, event: UUID = UUID(), notAfter: Instant? = nil, at now: Instant,
         in transaction: PostgresTransaction
     ) async throws {
-        try await insert(message, user, event, "waiting", notAfter, now, transaction)
+        try await add([(message, user)], event: event, notAfter: notAfter, at: now, in: transaction)
+    }
+
+    /// Queues the messages of one event, each for its user.
+    func add(
+        _ messages: [(message: Message, user: UUID)], event: UUID, notAfter: Instant?, at now: Instant,
+        in transaction: PostgresTransaction
+    ) async throws {
+        // Far fewer parameters than the 65,535 that a statement may have.
+        for start in stride(from: 0, to: messages.count, by: 100) {
+            let rows = try messages[start..<min(start + 100, messages.count)].map { message, user -> SQL in
+                """
+                (\(event)::uuid, \(user)::uuid, \(message.channel.rawValue)::text, \(message.kind.rawValue)::text,
+                    \(now)::timestamptz, \(notAfter)::timestamptz, \(try seal.seal(message))::bytea,
+                    \(now)::timestamptz)
+                """
+            }
+            _ = try await transaction.execute(
+                """
+                INSERT INTO accounts.deliveries
+                    (event, recipient, channel, kind, next_attempt, not_after, payload, created)
+                VALUES \(SQL.joined(rows, separator: ", "))
+                ON CONFLICT ON CONSTRAINT deliveries_once DO NOTHING
+                """)
+        }
     }
 
     /// Does the work of ``add(_:to:event:notAfter:at:in:)`` and sends nothing.
     func addDecoy(_ message: Message, at now: Instant, in transaction: PostgresTransaction) async throws {
-        try await insert(message, UUID(), UUID(), "void", now, now, transaction)
-    }
-
-    private func insert(
-        _ message: Message, _ user: UUID, _ event: UUID, _ state: String, _ notAfter: Instant?, _ now: Instant,
-        _ transaction: PostgresTransaction
-    ) async throws {
         let payload = try seal.seal(message)
-        let finished = state == "waiting" ? nil : now
         _ = try await transaction.execute(
             """
             INSERT INTO accounts.deliveries
-                (event, recipient, channel, kind, state, next_attempt, not_after, payload, created, finished)
-            VALUES (\(event), \(user), \(message.channel.rawValue), \(message.kind.rawValue), \(state), \(now),
-                \(notAfter), CASE WHEN \(state) = 'waiting' THEN \(payload)::bytea END, \(now), \(finished))
-            ON CONFLICT ON CONSTRAINT deliveries_once DO NOTHING
+                (event, recipient, channel, kind, state, next_attempt, payload, created, finished)
+            VALUES (\(UUID()), \(UUID()), \(message.channel.rawValue), \(message.kind.rawValue), 'void', \(now),
+                CASE WHEN false THEN \(payload)::bytea END, \(now), \(now))
             """)
     }
 
-    /// Tells the worker of this process that something is waiting.
+    /// Tells the workers of this process that something is waiting.
     func wake() {
-        continuation.yield()
+        for channel in MessageChannel.allCases { wake(channel) }
+    }
+
+    /// Tells the worker of one channel.
+    func wake(_ channel: MessageChannel) {
+        bells[channel]?.continuation.yield()
+    }
+
+    /// Something may be waiting. For one reader.
+    func rings(_ channel: MessageChannel) -> AsyncStream<Void> {
+        bells[channel]?.rings ?? AsyncStream { $0.finish() }
     }
 
     /// Opens what ``add(_:to:event:notAfter:at:in:)`` sealed.

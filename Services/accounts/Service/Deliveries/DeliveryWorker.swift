@@ -3,159 +3,190 @@ import Logging
 import Metrics
 import Postgres
 import ServiceLifecycle
+import Synchronization
 
-/// Sends what waits in `accounts.deliveries`, beside any number of other workers.
+/// Sends what waits in `accounts.deliveries` by one channel, beside any number of other workers.
 ///
-/// A row is claimed by moving its next attempt past the time a try may take: a worker that dies lets go of it by doing
-/// nothing. So a message leaves at least once, and its number tells a second time from another message.
-struct DeliveryWorker: Service {
-    let queue: DeliveryQueue
-    let postgres: PostgresClient
-    let templates: MessageTemplates
-    let transports: Transports
-    let logger: Logger
-    let now: @Sendable () -> Instant
-    var schedule = RetrySchedule()
-    var pollInterval: Duration = .seconds(1)
-    /// How long a try may take.
-    var claim: Duration = .seconds(60)
-    var batch = 16
+/// A row is claimed by moving its next attempt past the time that a try may take: a worker that dies lets go of it by
+/// doing nothing. It claims no more than it can begin at once, so no claim runs out while its message waits for a turn.
+/// What has left is written down before anything else is done with it, however long that takes: a message leaves a
+/// second time only if the process dies, or Postgres stays away for longer than the claim, between the one and the
+/// other. Its number then tells it from another message.
+final class DeliveryWorker: Service {
+    private let queue: DeliveryQueue
+    private let rows: DeliveryRows
+    private let outgoing: Outgoing
+    private let logger: Logger
+    private let now: @Sendable () -> Instant
+    private let schedule: RetrySchedule
+    private let pollInterval: Duration
+    private let claim: Duration
 
-    private let sent = Counter(label: "deliveries_total", dimensions: [("outcome", "sent")])
-    private let failed = Counter(label: "deliveries_total", dimensions: [("outcome", "failed")])
-    private let parked = Counter(label: "deliveries_total", dimensions: [("outcome", "parked")])
+    private let sent: Counter
+    private let failed: Counter
+    private let parked: Counter
+    private let tries = Mutex(Tries())
 
+    /// What is under way in this process.
+    private struct Tries {
+        var running = 0
+        /// Whether the last look found as many as were wanted, so that there may be more.
+        var mayBeMore = false
+        /// Messages that have left, which Postgres has not been told yet.
+        var left: Set<Int64> = []
+    }
+
+    /// - Parameters:
+    ///   - schedule: when to try again.
+    ///   - pollInterval: how often it looks by itself for what is due.
+    ///   - claim: how long a row is kept from other workers; longer than a try may take.
     init(
-        queue: DeliveryQueue, postgres: PostgresClient, templates: MessageTemplates, transports: Transports,
-        logger: Logger, now: @escaping @Sendable () -> Instant
+        _ outgoing: Outgoing, queue: DeliveryQueue, postgres: PostgresClient, schedule: RetrySchedule = RetrySchedule(),
+        pollInterval: Duration = .seconds(1), claim: Duration? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Instant
     ) {
+        self.outgoing = outgoing
         self.queue = queue
-        self.postgres = postgres
-        self.templates = templates
-        self.transports = transports
+        self.rows = DeliveryRows(postgres: postgres)
+        self.schedule = schedule
+        self.pollInterval = pollInterval
+        self.claim = claim ?? outgoing.longestTry + .seconds(30)
         self.logger = logger
         self.now = now
+        func counter(_ outcome: String) -> Counter {
+            Counter(
+                label: "deliveries_total", dimensions: [("channel", outgoing.channel.rawValue), ("outcome", outcome)])
+        }
+        sent = counter("sent")
+        failed = counter("failed")
+        parked = counter("parked")
     }
 
-    private struct Delivery: Sendable {
-        var id: Int64
-        var attempts: Int
-        var notAfter: Instant?
-        var payload: [UInt8]
-    }
-
+    /// Sends until the process shuts down, and then what is under way to its end.
     func run() async throws {
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                await cancelWhenGracefulShutdown {
-                    while !Task.isCancelled {
-                        queue.wake()
-                        try? await Task.sleep(for: pollInterval)
+        let channel = outgoing.channel
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    await cancelWhenGracefulShutdown {
+                        while !Task.isCancelled {
+                            self.queue.wake(channel)
+                            try? await Task.sleep(for: self.pollInterval)
+                        }
                     }
                 }
-            }
-            // What is being sent when the process is told to end is sent to its end.
-            await withGracefulShutdownHandler {
                 var failing = false
-                for await _ in queue.wakeUps {
+                for await _ in queue.rings(channel) {
+                    if Task.isShuttingDownGracefully || Task.isCancelled { break }
                     do {
-                        while try await sendDue() > 0, !Task.isShuttingDownGracefully {}
+                        while let claimed = try await next() {
+                            for row in claimed { group.addTask { await self.attempt(row) } }
+                        }
                         failing = false
                     } catch {
                         if !failing { logger.warning("deliveries wait", metadata: ["error": "\(error)"]) }
                         failing = true
                     }
-                    if Task.isShuttingDownGracefully || Task.isCancelled { return }
                 }
-            } onGracefulShutdown: {
-                queue.wake()
             }
+        } onGracefulShutdown: {
+            self.queue.wake(channel)
         }
     }
 
-    /// Sends what is due.
+    /// Claims as much as there is room for.
     ///
-    /// - Returns: how many messages were tried.
-    func sendDue() async throws -> Int {
+    /// - Returns: nil when there is no room, or nothing is due.
+    func next() async throws -> [DeliveryRows.Claimed]? {
+        if Task.isShuttingDownGracefully || Task.isCancelled { return nil }
+        let (free, left) = tries.withLock { (outgoing.width - $0.running, $0.left) }
+        guard free > 0 else { return nil }
         let now = now()
-        let rows = try await postgres.execute(
-            """
-            UPDATE accounts.deliveries SET attempts = attempts + 1, next_attempt = \(now.advanced(by: claim))
-            WHERE id IN (
-                SELECT id FROM accounts.deliveries WHERE state = 'waiting' AND next_attempt <= \(now)
-                ORDER BY next_attempt LIMIT \(batch) FOR UPDATE SKIP LOCKED)
-            RETURNING id, attempts, not_after, payload
-            """)
-        let deliveries = try rows.decode((Int64, Int32, Instant?, [UInt8]).self)
-            .map { Delivery(id: $0.0, attempts: Int($0.1), notAfter: $0.2, payload: $0.3) }
-        try await withThrowingDiscardingTaskGroup { group in
-            for delivery in deliveries {
-                group.addTask { try await attempt(delivery) }
-            }
+        let claimed = try await rows.claim(
+            outgoing.channel, free, except: left, at: now, until: now.advanced(by: claim))
+        tries.withLock { tries in
+            tries.running += claimed.count
+            tries.mayBeMore = claimed.count == free
         }
-        return deliveries.count
+        return claimed.isEmpty ? nil : claimed
     }
 
-    private func attempt(_ delivery: Delivery) async throws {
-        let now = now()
+    /// Sends one, and notes what came of it.
+    func attempt(_ row: DeliveryRows.Claimed) async {
         do {
-            if let notAfter = delivery.notAfter, notAfter <= now {
+            if let notAfter = row.notAfter, notAfter <= now() {
                 throw DeliveryFailure(reason: "too late to be of use", isPermanent: true)
             }
-            try await send(delivery, at: now)
+            try await outgoing.send(try open(row), row.id, row.written)
+            await note(left: row)
         } catch {
-            let failure =
-                error as? DeliveryFailure
-                ?? DeliveryFailure(reason: "\(type(of: error))", isPermanent: error is DecodingError)
-            return try await fail(delivery, failure, at: now)
+            let failure = error as? DeliveryFailure ?? DeliveryFailure(reason: "\(type(of: error))", isPermanent: false)
+            await note(row, failure)
         }
-        sent.increment()
-        _ = try await postgres.execute(
-            """
-            UPDATE accounts.deliveries SET state = 'sent', payload = NULL, reason = NULL, finished = \(now)
-            WHERE id = \(delivery.id)
-            """)
+        let goesOn = tries.withLock { tries in
+            tries.running -= 1
+            return tries.mayBeMore
+        }
+        if goesOn { queue.wake(outgoing.channel) }
     }
 
-    private func send(_ delivery: Delivery, at now: Instant) async throws {
-        let message: Message
+    private func open(_ row: DeliveryRows.Claimed) throws -> Message {
         do {
-            message = try queue.message(in: delivery.payload)
+            return try queue.message(in: row.payload)
         } catch {
             // Sealed with another key: SECRET_KEY was changed meanwhile.
             throw DeliveryFailure(reason: "can't be opened", isPermanent: true)
         }
-        if let mail = templates.mail(message, number: delivery.id, at: now) {
-            try await transports.mail(mail)
-        } else if let sms = templates.sms(message, number: delivery.id, at: now) {
-            try await transports.sms(sms)
-        } else {
-            throw DeliveryFailure(reason: "no template", isPermanent: true)
+    }
+
+    // MARK: What came of it
+
+    /// Tells Postgres that a message has left, until Postgres has heard it. Not for a cancelled task to give up.
+    private func note(left row: DeliveryRows.Claimed) async {
+        sent.increment()
+        let id = row.id.number
+        tries.withLock { _ = $0.left.insert(id) }
+        await Task { [rows, now, logger] in
+            var wait = Duration.milliseconds(20)
+            while true {
+                do {
+                    return try await rows.left(id, at: now())
+                } catch let error as PostgresError where error.code == .closed {
+                    // The process is ending.
+                    return logger.error("a delivery that has left is not noted", metadata: ["delivery": "\(id)"])
+                } catch {
+                    if wait == .milliseconds(20) {
+                        logger.warning("a delivery that has left waits to be noted", metadata: ["error": "\(error)"])
+                    }
+                    // Far shorter than other workers' polls: when Postgres is back, this comes first.
+                    try? await Task.sleep(for: wait)
+                    wait = min(wait * 2, .milliseconds(200))
+                }
+            }
+        }.value
+        tries.withLock { _ = $0.left.remove(id) }
+    }
+
+    private func note(_ row: DeliveryRows.Claimed, _ failure: DeliveryFailure) async {
+        let now = now()
+        let metadata: Logger.Metadata = ["delivery": "\(row.id.number)", "reason": "\(failure.reason)"]
+        do {
+            if !failure.isPermanent, let wait = schedule.wait(afterTries: row.attempts, random: .random(in: 0..<1)) {
+                failed.increment()
+                logger.info("delivery failed", metadata: metadata)
+                let next = now.advanced(by: max(wait, min(failure.retryAfter ?? .zero, Self.longestRetryAfter)))
+                try await rows.postpone(row, to: next, reason: failure.reason)
+            } else {
+                parked.increment()
+                logger.error("delivery given up", metadata: metadata)
+                try await rows.park(row, reason: failure.reason, at: now)
+            }
+        } catch {
+            // Its claim runs out, and it is tried again.
+            logger.warning("a delivery's failure is not noted", metadata: metadata)
         }
     }
 
-    private func fail(_ delivery: Delivery, _ failure: DeliveryFailure, at now: Instant) async throws {
-        let wait =
-            failure.isPermanent
-            ? nil : schedule.wait(afterTries: delivery.attempts, random: .random(in: 0..<1))
-        let metadata: Logger.Metadata = ["delivery": "\(delivery.id)", "reason": "\(failure.reason)"]
-        if let wait {
-            failed.increment()
-            logger.info("delivery failed", metadata: metadata)
-            _ = try await postgres.execute(
-                """
-                UPDATE accounts.deliveries SET next_attempt = \(now.advanced(by: wait)), reason = \(failure.reason)
-                WHERE id = \(delivery.id)
-                """)
-        } else {
-            parked.increment()
-            logger.error("delivery given up", metadata: metadata)
-            _ = try await postgres.execute(
-                """
-                UPDATE accounts.deliveries
-                SET state = 'parked', payload = NULL, reason = \(failure.reason), finished = \(now)
-                WHERE id = \(delivery.id)
-                """)
-        }
-    }
+    /// However long the other side asked us to wait.
+    private static let longestRetryAfter = Duration.seconds(3600)
 }

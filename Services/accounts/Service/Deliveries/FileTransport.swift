@@ -19,16 +19,19 @@ import Musl
 ///
 /// The number is the delivery's own, so that no two processes ever write the same file, and a try after a crash writes
 /// the one that it should have been. Each file is written whole under another name and then renamed.
-struct FileTransport: Sendable {
-    let mailFolder: String
-    let smsFolder: String
-    let format: MailText
+enum FileTransport {
+    /// Mail, for a folder of its own.
+    static func mail(_ folder: String, _ format: MailText) -> Transport<Mail> {
+        Transport(width: 8, longestTry: .seconds(30)) {
+            try await write(format.bytes(of: $0), to: folder, "\($0.delivery.number).eml")
+        }
+    }
 
-    /// As the worker wants it.
-    var transports: Transports {
-        Transports(
-            mail: { try await write(format.bytes(of: $0), to: mailFolder, "\($0.number).eml") },
-            sms: { try await write(Self.json($0), to: smsFolder, "\($0.number).json") })
+    /// Text messages, for a folder of their own.
+    static func sms(_ folder: String) -> Transport<SMS> {
+        Transport(width: 8, longestTry: .seconds(30)) {
+            try await write(json($0), to: folder, "\($0.delivery.number).json")
+        }
     }
 
     private static func json(_ sms: SMS) -> [UInt8] {
@@ -41,8 +44,8 @@ struct FileTransport: Sendable {
         return Array(json.buffer.readableBytesView)
     }
 
-    private func write(_ bytes: [UInt8], to folder: String, _ name: String) async throws {
-        try await NIOThreadPool.singleton.runIfActive { try Self.write(bytes, folder, name) }
+    private static func write(_ bytes: [UInt8], to folder: String, _ name: String) async throws {
+        try await NIOThreadPool.singleton.runIfActive { try write(bytes, folder, name) }
     }
 
     /// Blocks.

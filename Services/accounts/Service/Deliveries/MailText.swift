@@ -15,30 +15,57 @@ struct MailText: Sendable {
     /// The right-hand side of message ids.
     var domain: String
 
-    /// The mail's bytes, lines ended by CRLF.
+    /// The longest line that SMTP carries, without its CRLF (RFC 5321, section 4.5.3.1.6).
+    private static let longestLine = 998
+
+    /// The mail's bytes, lines ended by CRLF: the same at every try, of seven bits, and no line longer than SMTP carries.
     func bytes(of mail: Mail) -> [UInt8] {
-        let boundary = "=_part-\(mail.number)-\(UUID().uuidString.lowercased())"
+        // The event's id is not known to whoever wrote something that the mail quotes.
+        let boundary = "=_part-\(mail.delivery.text)"
         var text = ""
         func line(_ line: String) { text += line + "\r\n" }
         line("From: " + Self.mailbox(name: fromName, address: from))
         line("To: " + Self.mailbox(name: mail.toName, address: mail.to))
         line("Subject: " + Self.unstructured(mail.subject))
         line("Date: " + Self.date(mail.date))
-        line("Message-ID: <\(mail.number).\(UUID().uuidString.lowercased())@\(domain)>")
+        line("Message-ID: <\(mail.delivery.text)@\(domain)>")
         line("Auto-Submitted: auto-generated")
+        if let unsubscribe = mail.unsubscribe { line("List-Unsubscribe: <\(unsubscribe)>") }
         line("MIME-Version: 1.0")
         line("Content-Type: multipart/alternative; boundary=\"\(boundary)\"")
         line("")
         for (type, body) in [("plain", mail.text), ("html", mail.html)] {
             line("--" + boundary)
             line("Content-Type: text/\(type); charset=utf-8")
-            // As it is: an encoding that folds lines would break links apart for whoever reads the file.
-            line("Content-Transfer-Encoding: " + (body.utf8.allSatisfy { $0 < 0x80 } ? "7bit" : "8bit"))
+            let lines = Self.bodyLines(body)
+            // As it is where that is safe, which is easier on whoever reads the file.
+            let isPlain = lines.allSatisfy { line in
+                line.utf8.count <= Self.longestLine && line.utf8.allSatisfy { $0 < 0x7F && ($0 >= 0x20 || $0 == 0x09) }
+            }
+            line("Content-Transfer-Encoding: " + (isPlain ? "7bit" : "quoted-printable"))
             line("")
-            for part in body.split(separator: "\n", omittingEmptySubsequences: false) { line(String(part)) }
+            for part in isPlain ? lines : QuotedPrintable.encode(lines) { line(part) }
         }
         line("--" + boundary + "--")
         return Array(text.utf8)
+    }
+
+    /// The lines of a text, whatever they are ended by.
+    static func bodyLines(_ text: String) -> [String] {
+        var lines: [String] = []
+        var current = String.UnicodeScalarView()
+        var afterReturn = false
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n" where afterReturn: break
+            case "\n", "\r":
+                lines.append(String(current))
+                current = .init()
+            default: current.append(scalar)
+            }
+            afterReturn = scalar == "\r"
+        }
+        return lines + [String(current)]
     }
 
     /// A display name with an address. The address is one of ``EmailAddress`` and needs no quoting; the name is
@@ -62,10 +89,12 @@ struct MailText: Sendable {
         return isPlain && !value.contains("=?") ? value : encodedWords(value)
     }
 
-    /// Without control characters and line breaks of any kind: a field ends where the line does.
+    /// Without control characters and line breaks of any kind: a field ends where the line does. What turns the
+    /// direction of writing goes as well; what joins letters and emoji stays.
     static func cleaned(_ text: String) -> String {
         let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
             switch scalar.properties.generalCategory {
+            case .format where scalar == "\u{200C}" || scalar == "\u{200D}": scalar
             case .control, .lineSeparator, .paragraphSeparator, .surrogate, .format: " "
             default: scalar
             }
@@ -73,6 +102,26 @@ struct MailText: Sendable {
         var view = String.UnicodeScalarView()
         view.append(contentsOf: scalars)
         return String(view).split(separator: " ").joined(separator: " ")
+    }
+
+    /// The lines of what somebody wrote, each cleaned, without empty ones at either end.
+    static func lines(_ text: String) -> [String] {
+        var lines = bodyLines(text).map(cleaned)[...]
+        while lines.first?.isEmpty == true { lines.removeFirst() }
+        while lines.last?.isEmpty == true { lines.removeLast() }
+        return Array(lines)
+    }
+
+    /// With signs of markup standing alone: what escapes them looks at whole characters, and does not know one with an
+    /// accent over it.
+    static func separated(_ text: String) -> String {
+        String(
+            text.map { character -> Character in
+                guard let first = character.unicodeScalars.first, "<>&\"'".unicodeScalars.contains(first) else {
+                    return character
+                }
+                return Character(first)
+            })
     }
 
     /// RFC 2047: words of whole scalars, on lines of their own, each line at most 76 characters.
@@ -98,26 +147,11 @@ struct MailText: Sendable {
 
     /// RFC 5322, section 3.3, in UTC.
     static func date(_ instant: Instant) -> String {
-        let day = Int(instant.seconds >= 0 ? instant.seconds / 86_400 : (instant.seconds - 86_399) / 86_400)
-        let second = Int(instant.seconds) - day * 86_400
-        let (year, month, date) = civil(day)
+        let time = CivilTime(seconds: instant.seconds)
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][((day % 7) + 7) % 7]
+        let weekday = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][time.weekday]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        let time = "\(two(second / 3600)):\(two(second / 60 % 60)):\(two(second % 60))"
-        return "\(weekday), \(two(date)) \(months[month - 1]) \(year) \(time) +0000"
-    }
-
-    /// The date of a day counted from 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-    private static func civil(_ day: Int) -> (year: Int, month: Int, day: Int) {
-        let shifted = day + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
+        let clock = "\(two(time.hour)):\(two(time.minute)):\(two(time.second))"
+        return "\(weekday), \(two(time.day)) \(months[time.month - 1]) \(time.year) \(clock) +0000"
     }
 }

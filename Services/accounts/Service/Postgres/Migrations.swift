@@ -14,5 +14,6 @@ public enum AccountsSchema {
             Migration(number: 2, name: "deliveries", sql: PackageResources._002_deliveries_sql),
             Migration(number: 3, name: "payments", sql: PackageResources._003_payments_sql),
             Migration(number: 4, name: "events", sql: EventTables.sql(schema: name)),
+            Migration(number: 5, name: "parked_deliveries", sql: PackageResources._005_parked_deliveries_sql),
         ])
 }

@@ -39,11 +39,7 @@ public struct AccountsProcess: Sendable {
             lifetimes: settings.rules.lifetimes, logger: logger)
         let queue = DeliveryQueue(seal: MessageSeal(settings.secret))
         let templates = try MessageTemplates(webDomain: settings.webDomain)
-        let format = MailText(
-            from: settings.mailFrom, domain: String(settings.webDomain.prefix { $0 != ":" && $0 != "[" }))
-        let transports = FileTransport(
-            mailFolder: settings.mailFolder, smsFolder: settings.smsFolder, format: format
-        ).transports
+        let zones = try TimeZoneDatabase.system()
         var payments: any PaymentProvider = SandboxPayments()
         var webhook: StripeWebhook?
         if case .stripe(let baseURL, let secretKey, let webhookSecret) = settings.payments {
@@ -52,12 +48,13 @@ public struct AccountsProcess: Sendable {
         }
         let accounts = Accounts(
             postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
-            outbox: outbox, outgoing: queue, payments: payments, webhook: webhook, zones: try .system(),
-            rules: settings.rules, now: now
-        )
-        let worker = DeliveryWorker(
-            queue: queue, postgres: postgres, templates: templates, transports: transports, logger: logger, now: now)
+            outbox: outbox, outgoing: queue, payments: payments, webhook: webhook, zones: zones,
+            rules: settings.rules, now: now)
         table = accounts.routes
+        let delivery = Self.delivery(
+            Self.transports(settings), queue: queue, postgres: postgres, templates: templates,
+            clocks: ZoneClocks(zones, logger: logger), logger: logger, now: now)
+        let consumers = Self.consumers(settings, queue: queue, postgres: postgres, logger: logger, now: now)
         runner = ServiceRunner(
             settings.runner, table: table, seal: IdentitySeal(settings.secret),
             // Not Redis: without it everything is answered, but for what must be confirmed there.
@@ -66,8 +63,8 @@ public struct AccountsProcess: Sendable {
                 passwords, postgres, redis,
                 Relay(outbox, postgres: postgres, redis: redis, logger: logger),
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
-                Housekeeping(postgres: postgres, logger: logger, now: now), worker,
-            ],
+                Housekeeping(postgres: postgres, logger: logger, now: now),
+            ] + delivery + consumers,
             registry: registry, log: log, logger: logger, onListening: onListening)
     }
 

@@ -17,9 +17,11 @@ public struct AccountsSettings: Sendable {
     var secret: SecretKey
     var rules = Accounts.Rules()
     var payments = Payments.sandbox
-    var mailFolder: String
-    var smsFolder: String
+    var mail: MailRoute
+    var sms: SMSRoute
     var mailFrom: String
+    var heroesURLs: [String]
+    var callsURLs: [String]
     var webDomain: String
     var passwordQueue: Int
     /// Only tests have less work done.
@@ -54,8 +56,10 @@ public struct AccountsSettings: Sendable {
         }
         let secret = reader.secretKey()
         let home = reader.string("STACK_HOME", default: ".local") ?? ".local"
-        let mail = Self.folder("MAIL_URL", "\(home)/mail", &reader)
-        let sms = Self.folder("SMS_URL", "\(home)/sms", &reader)
+        let mail = reader.mailRoute(folder: "\(home)/mail")
+        let sms = reader.smsRoute(folder: "\(home)/sms")
+        let heroes = reader.webURLs("HEROES_URL", default: ["http://127.0.0.1:8082"])
+        let calls = reader.webURLs("CALLS_URL", default: ["http://127.0.0.1:8083"])
         let domain = reader.parsed("WEB_DOMAIN", default: "localhost", "must be a host, perhaps with a port") {
             Self.isHost($0) ? $0 : nil
         }
@@ -67,19 +71,22 @@ public struct AccountsSettings: Sendable {
         let payments = Self.payments(&reader)
 
         let values = try reader.finish(
-            runner, logLevel, database, redis, secret, mail, sms, domain, from, queue, rules, payments)
+            runner, logLevel, database, redis, secret, mail, sms, domain, from, queue, rules, payments,
+            heroes, calls)
         self.runner = values.0
         self.logLevel = values.1
         self.databaseURL = values.2
         self.redis = values.3
         self.secret = values.4
-        self.mailFolder = values.5
-        self.smsFolder = values.6
+        self.mail = values.5
+        self.sms = values.6
         self.webDomain = values.7
         self.mailFrom = values.8
         self.passwordQueue = values.9
         self.rules = values.10
         self.payments = values.11
+        self.heroesURLs = values.12
+        self.callsURLs = values.13
     }
 
     private static func rules(_ reader: inout SettingsReader) -> Accounts.Rules? {
@@ -110,18 +117,6 @@ public struct AccountsSettings: Sendable {
             guard let key, let webhook, let base else { return nil }
             return .stripe(baseURL: base, secretKey: key, webhookSecret: webhook)
         case nil: return nil
-        }
-    }
-
-    /// `file:<folder>`; without a folder, one under `STACK_HOME`.
-    private static func folder(_ name: String, _ standard: String, _ reader: inout SettingsReader) -> String? {
-        reader.parsed(name, default: standard, "must be file:<folder>") { text in
-            guard text.hasPrefix("file:") else { return nil }
-            var path = text.dropFirst(5)
-            // file:///absolute/folder as well.
-            if path.hasPrefix("//") { path = path.dropFirst(2) }
-            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-            return path.isEmpty ? standard : String(path)
         }
     }
 

@@ -36,6 +36,7 @@ struct Housekeeping: Service {
             """,
             "DELETE FROM accounts.codes WHERE expires <= \(ago(day)) OR used <= \(ago(day))",
             "DELETE FROM accounts.resends WHERE sent <= \(ago(3600))",
+            "UPDATE accounts.deliveries SET payload = NULL WHERE state = 'parked' AND payload IS NOT NULL AND not_after <= \(now)",
             // Longer than an event may be told again.
             """
             DELETE FROM accounts.deliveries WHERE id IN (

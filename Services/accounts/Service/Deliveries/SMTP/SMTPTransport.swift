@@ -1,0 +1,85 @@
+import CCurl
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// Sends mail by SMTP (RFC 5321) through libcurl, on threads of its own: libcurl blocks.
+final class SMTPTransport: Service {
+    private let server: SMTPServer
+    private let format: MailText
+    private let threads: NIOThreadPool
+    /// Connections that nobody uses at the moment, the last used last.
+    private let idle = Mutex<[CurlConnection]>([])
+    /// How long a connection is kept open for the next mail.
+    private let idleTime: Duration
+
+    init(_ server: SMTPServer, _ format: MailText, idleTime: Duration = .seconds(10)) {
+        self.server = server
+        self.format = format
+        self.idleTime = idleTime
+        threads = NIOThreadPool(numberOfThreads: server.connections)
+        threads.start()
+    }
+
+    deinit {
+        threads.shutdownGracefully { _ in }
+    }
+
+    /// As the worker wants it.
+    var transport: Transport<Mail> {
+        Transport(width: server.connections, longestTry: server.timeout, services: [self], send: send)
+    }
+
+    /// Closes connections that nobody needs, and at the end all. It ends after the worker: nothing is sent then.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: self.idleTime)
+                let limit = ContinuousClock.now - self.idleTime
+                try? await self.threads.runIfActive { self.close { $0.lastUsed <= limit } }
+            }
+        }
+        try? await threads.runIfActive { self.close { _ in true } }
+        try? await threads.shutdownGracefully()
+    }
+
+    /// Blocks: the server is told.
+    private func close(_ isOver: (CurlConnection) -> Bool) {
+        // Let go of outside the lock.
+        _ = idle.withLock { idle in
+            let over = idle.filter(isOver)
+            idle.removeAll(where: isOver)
+            return over
+        }
+    }
+
+    private func send(_ mail: Mail) async throws {
+        let bytes = format.bytes(of: mail)
+        let outcome = try await threads.runIfActive { try self.send(bytes, to: mail.to) }
+        if let failure = Self.failure(outcome) { throw failure }
+    }
+
+    private func send(_ bytes: [UInt8], to address: String) throws -> CurlConnection.Outcome {
+        let known = idle.withLock { $0.popLast() }
+        let connection = try known ?? CurlConnection(server, greeting: format.domain)
+        let outcome = connection.send(from: format.from, to: address, bytes)
+        idle.withLock { $0.append(connection) }
+        return outcome
+    }
+
+    // MARK: Outcomes
+
+    /// - Returns: nil when the server has taken the mail over.
+    static func failure(_ outcome: CurlConnection.Outcome) -> DeliveryFailure? {
+        if outcome.code == CURLE_OK { return nil }
+        // A reply is why only where libcurl ended because of it; else it is the last one before something broke.
+        let isReply = [CURLE_SEND_ERROR, CURLE_WEIRD_SERVER_REPLY, CURLE_LOGIN_DENIED, CURLE_REMOTE_ACCESS_DENIED]
+            .contains(outcome.code)
+        guard isReply, (400..<600).contains(outcome.reply) else {
+            return DeliveryFailure(reason: "smtp: \(CurlConnection.words(outcome.code))", isPermanent: false)
+        }
+        let enhanced = outcome.enhanced.map { " \($0)" } ?? ""
+        return DeliveryFailure(
+            reason: "smtp \(outcome.reply)\(enhanced)", isPermanent: (500..<600).contains(outcome.reply))
+    }
+}
