@@ -26,7 +26,7 @@ staff:
 	@CONFIGURATION=$(CONFIGURATION) scripts/stack staff "$$EMAIL"
 
 test:
-	@scripts/install-dependencies
+	@scripts/install-dependencies --with-tests
 	swift build --build-tests
 	@# One after the other: the bounds of fault tests mean nothing while thirty of them share two cores.
 	swift test --skip-build --no-parallel

@@ -18,6 +18,9 @@ struct TimeZoneDatabaseTests {
         #expect(database.count == 2)
         #expect(try database.zone(named: "Africa/Algiers").text == "Africa/Algiers")
         #expect(try database.zone(named: "US/Central").text == "US/Central")
+        #expect(database.names(of: TimeZoneName(stored: "US/Central")) == ["US/Central", "America/Chicago"])
+        #expect(database.names(of: TimeZoneName(stored: "Africa/Algiers")) == ["Africa/Algiers"])
+        #expect(database.names(of: TimeZoneName(stored: "../etc/passwd")) == [])
         for bad in [
             "", "us/central", "US/Central ", "R", "d", "../etc/passwd", "/etc/passwd", "US/../US/Central",
             "US/Central\0",

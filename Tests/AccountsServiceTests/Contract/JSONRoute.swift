@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import Testing
 
 /// A route that reads a JSON object, as its tests need to know it.
 struct JSONRoute: Sendable, CustomTestStringConvertible {

@@ -22,7 +22,10 @@ struct Deliveries: Sendable {
     let log = KeptLog()
 
     static func with(_ body: @Sendable (Deliveries) async throws -> Void) async throws {
-        let postgres = try await TestPostgres.shared()
+        try await with(try await TestPostgres.shared(), body)
+    }
+
+    static func with(_ postgres: TestPostgres, _ body: @Sendable (Deliveries) async throws -> Void) async throws {
         let database = try await RunningAccounts.database(postgres)
         let queue = DeliveryQueue(seal: MessageSeal(try SecretKey(RunningAccounts.secret)))
         try await PostgresClient.with(

@@ -25,7 +25,8 @@ struct MessageTemplatesTests {
     @Test("An SMS is one line that holds the six characters")
     func sms() throws {
         let message = Message(kind: .verifyPhone, to: "2345678901", name: "Cam", code: "abc234")
-        let sms = try #require(MessageTemplates(webDomain: "web.example").sms(message, .test(3), at: Self.now, clock: .utc))
+        let sms = try #require(
+            MessageTemplates(webDomain: "web.example").sms(message, .test(3), at: Self.now, clock: .utc))
         #expect(sms.to == "2345678901" && sms.delivery.number == 3 && sms.body.contains("abc234"))
         #expect(!sms.body.contains("\n") && sms.body.utf8.count <= 160)
     }

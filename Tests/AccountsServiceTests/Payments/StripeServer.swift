@@ -17,7 +17,7 @@ final class StripeServer: Sendable {
     }
 
     enum Reply: Sendable {
-        case json(_ status: Int, _ body: String)
+        case json(_ status: Int, _ body: String, _ fields: HTTPHeaders = [:])
         /// The head and half of the body, then the end of the connection.
         case broken
         /// The end of the connection.
@@ -120,17 +120,18 @@ final class StripeServer: Sendable {
     }
 
     private static func write(_ reply: Reply, to channel: any Channel) {
-        func head(_ status: Int, _ length: Int) {
-            let fields: HTTPHeaders = [
+        func head(_ status: Int, _ length: Int, _ more: HTTPHeaders = [:]) {
+            var fields: HTTPHeaders = [
                 "content-type": "application/json", "content-length": "\(length)", "request-id": "req_1",
             ]
+            fields.add(contentsOf: more)
             channel.write(
                 HTTPServerResponsePart.head(
                     .init(version: .http1_1, status: .init(statusCode: status), headers: fields)), promise: nil)
         }
         switch reply {
-        case .json(let status, let body):
-            head(status, body.utf8.count)
+        case .json(let status, let body, let fields):
+            head(status, body.utf8.count, fields)
             channel.write(HTTPServerResponsePart.body(.byteBuffer(.init(string: body))), promise: nil)
             channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
         case .broken:
