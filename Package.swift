@@ -104,7 +104,7 @@ let package = Package(
         shared(
             "Idempotency",
             ["Postgres", "ServiceKit", "Identity", hummingbird, httpTypes, crypto, logging, lifecycle] + nio),
-        shared("TestKit", ["Postgres", "Redis", "Identity", httpClient, logging] + nio),
+        shared("TestKit", ["Postgres", "Redis", "Identity", "ServiceKit", httpClient, logging] + nio),
 
         service("gateway", ["Identity", "Redis", "ServiceKit", nioHTTP1, logging, metrics, lifecycle] + nio),
         main("gateway"),

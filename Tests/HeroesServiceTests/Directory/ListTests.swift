@@ -50,7 +50,7 @@ struct ListTests {
             }
             for path in [
                 "/0", "/-1", "/+1", "/99", "/9223372036854775808", "/1.0", "/tom", "/Tom-Brady", "/tom-brady-1", "/%00",
-                "/%FF", "/\(UUID())", "/apply", "/accept",
+                "/\(UUID())", "/apply", "/accept",
             ] {
                 let answer = try await app.send(.GET, path)
                 let status = ["/apply", "/accept"].contains(path) ? 405 : 404

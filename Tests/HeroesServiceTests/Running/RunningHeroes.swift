@@ -25,6 +25,7 @@ struct RunningHeroes: Sendable {
     let accounts: StubAccounts
     let clock: TestClock
     let log: KeptLog
+    let table: RouteTable
 
     /// What a test may want otherwise.
     struct Options: Sendable {
@@ -55,13 +56,12 @@ struct RunningHeroes: Sendable {
             let clock = options.clock
             let (ports, told) = AsyncStream<Int>.makeStream()
             let logger = Logger(label: "heroes") { JSONLogHandler(label: $0, level: .debug, writer: log.writer) }
-            let groups = (0..<options.replicas).map { _ in
+            let processes = (0..<options.replicas).map { _ in
                 HeroesProcess(
                     settings, registry: PrometheusRegistry(), log: log.writer, logger: logger, now: { clock.now },
-                    onListening: { told.yield($0) }
-                ).runner.group(endingOn: [])
+                    onListening: { told.yield($0) })
             }
-            try await run(groups) {
+            try await run(processes.map { $0.runner.group(endingOn: []) }) {
                 var known: [Int] = []
                 for await port in ports {
                     known.append(port)
@@ -70,7 +70,7 @@ struct RunningHeroes: Sendable {
                 try await body(
                     RunningHeroes(
                         ports: known, database: database, postgres: postgres, redis: redis, accounts: accounts,
-                        clock: clock, log: log))
+                        clock: clock, log: log, table: processes[0].table))
             }
         }
     }

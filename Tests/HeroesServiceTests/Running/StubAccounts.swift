@@ -105,6 +105,9 @@ final class StubAccounts: Sendable {
         if rings { try await redis.cli("PUBLISH", "techheroes.accounts", event) }
     }
 
+    /// From now on the snapshot has these users.
+    func tell(_ ids: UUID...) { shared.state.withLock { $0.told.formUnion(ids) } }
+
     /// From now on it answers 503, or no longer.
     func setAway(_ isAway: Bool) { shared.state.withLock { $0.isAway = isAway } }
 

@@ -37,6 +37,9 @@ final class DirectoryCache: Sendable {
         self.maximumCost = maximumCost
     }
 
+    /// Bytes of answers kept, about.
+    var cost: Int { state.withLock { $0.cost } }
+
     /// What the database has just said. Answers of other editions go: older ones are of no more use, and newer ones can
     /// only come from a database that is gone (another has taken its place and lacks its last commits).
     func directory(isAt edition: Edition) {

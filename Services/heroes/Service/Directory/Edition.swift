@@ -16,7 +16,9 @@ struct Edition: Sendable, Hashable {
     func count(_ discipline: Discipline?) -> Int64 {
         if let discipline { counts[discipline] ?? 0 } else { counts.values.reduce(0, +) }
     }
+}
 
+extension Edition {
     /// What ``init(_:)`` reads, of `heroes.edition e`.
     static let columns: SQL = "e.version, e.moved, e.pruned, e.fe, e.be, e.io, e.an, e.ux"
 

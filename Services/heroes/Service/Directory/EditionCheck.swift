@@ -39,6 +39,9 @@ final class EditionCheck: Sendable {
         }
     }
 
+    /// How many wait for the next question.
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
     private func run() async {
         while let waiting = next() {
             let answer: Result<Edition, any Error>

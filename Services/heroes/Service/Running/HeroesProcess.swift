@@ -14,6 +14,8 @@ import ServiceLifecycle
 public struct HeroesProcess: Sendable {
     /// Serves until it is told to end.
     public let runner: ServiceRunner
+    /// What it answers.
+    let table: RouteTable
 
     /// - Parameters:
     ///   - registry: where metrics are kept.
@@ -34,8 +36,9 @@ public struct HeroesProcess: Sendable {
             directory: Directory(
                 postgres: parts.postgres, publicURL: settings.publicURL, limits: settings.limits),
             idempotency: idempotency, now: now)
+        table = heroes.routes
         runner = ServiceRunner(
-            settings.runner, table: heroes.routes, seal: IdentitySeal(settings.secret),
+            settings.runner, table: table, seal: IdentitySeal(settings.secret),
             // Neither Redis nor accounts: the directory is there without them.
             checks: [SchemaProbe(HeroesSchema.migrator, postgres: parts.postgres).check],
             services: [
