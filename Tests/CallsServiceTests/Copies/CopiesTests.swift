@@ -1,0 +1,142 @@
+import Foundation
+import Identity
+import NIOCore
+import ServiceKit
+import TestKit
+import Testing
+
+@testable import CallsService
+
+@Suite struct CopiesTests {
+    @Test func `A change of name is shown with times that were suggested before`() async throws {
+        try await RunningCalls.with(.init(replicas: 2)) { app async throws in
+            let (cam, tom) = (app.person(), app.hero("Tom"))
+            let id = try await app.accepted(tom, as: cam)
+            func name() async throws -> JSONValue? {
+                try await app.show(id, as: cam).list("times")[0]["user"]?.members["first_name"]
+            }
+            #expect(try await name() == .string("Tom"))
+            try await app.accounts.publish(
+                "user.updated", subject: tom.user.id.text, RunningCalls.block(tom.user.id, "Thomas", version: 2))
+            try await eventually("the new name") { try await name() == .string("Thomas") }
+            // An older one that comes late changes nothing.
+            try await app.accounts.publish(
+                "user.updated", subject: tom.user.id.text, RunningCalls.block(tom.user.id, "Old", version: 1))
+            let other = app.person()
+            try await app.accounts.publish(
+                "user.registered", subject: other.id.text, RunningCalls.block(other.id, "New"))
+            try await eventually("the next event") {
+                try await app.sql("SELECT count(*) FROM calls.users WHERE id = '\(other.id)'") == "1"
+            }
+            #expect(try await name() == .string("Thomas"))
+        }
+    }
+
+    @Test func `A hero accepted, changed or declined by event is so here`() async throws {
+        try await RunningCalls.with { app async throws in
+            let owner = app.person()
+            func tell(_ type: String, _ accepted: Bool, _ rate: Int, _ version: Int) async throws {
+                let block = RunningCalls.heroBlock(7, owner.id, accepted: accepted, rate: rate, version: version)
+                app.heroes.put("7", block)
+                try await app.heroes.publish(type, subject: "7", block)
+                try await eventually("version \(version)") {
+                    try await app.sql("SELECT version FROM calls.heroes WHERE id = 7") == "\(version)"
+                }
+            }
+            try await tell("hero.applied", false, 100, 1)
+            #expect(try await app.send(.POST, "/", RunningCalls.asking(7), as: app.person()).status == 400)
+            try await tell("hero.accepted", true, 100, 2)
+            try await tell("hero.updated", true, 300, 3)
+            let asked = app.heroes.calls("/internal/v1/heroes/7")
+            let id = try await app.ask(.init(user: owner, id: 7), as: app.person())
+            #expect(try await app.sql("SELECT rate_in_cents FROM calls.requests WHERE id = \(id)") == "300")
+            #expect(app.heroes.calls("/internal/v1/heroes/7") == asked)
+            try await tell("hero.declined", false, 300, 4)
+            #expect(try await app.send(.POST, "/", RunningCalls.asking(7), as: app.person()).status == 400)
+        }
+    }
+
+    @Test func `Samples of the owners' events are understood`() async throws {
+        let services = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Services")
+        func data(_ service: String, _ type: String) throws -> [String: JSONValue] {
+            let file = services.appendingPathComponent("\(service)/Events/\(type).sample.json")
+            let event = try JSONParser.object(ByteBuffer(bytes: try Data(contentsOf: file)))
+            return event["data"]?.members ?? [:]
+        }
+        for type in ["user.registered", "user.updated"] {
+            let members = try data("accounts", type)
+            let copy = try UserCopy(members)
+            #expect(.string(copy.user.id.text) == members["id"] && .integer(copy.version) == members["version"])
+            #expect(.string(copy.user.firstName) == members["first_name"])
+            #expect(copy.user.profileImage == members["profile_image"]?.text)
+            // What a later release adds is no matter.
+            var more = members
+            more["more"] = .object([:])
+            #expect(try UserCopy(more) == copy)
+        }
+        for type in ["hero.applied", "hero.accepted", "hero.declined", "hero.updated"] {
+            let members = try data("heroes", type)
+            let copy = try HeroCopy(members)
+            #expect(.integer(copy.hero.id) == members["id"] && .string(copy.hero.owner.text) == members["user"])
+            #expect(
+                .bool(copy.hero.accepted) == members["accepted"]
+                    && copy.hero.accepted == (type != "hero.applied" && type != "hero.declined"))
+            #expect(.integer(copy.hero.rateInCents) == members["rate_in_cents"])
+            #expect(.integer(copy.version) == members["version"])
+        }
+    }
+
+    @Test func `Rebuilding fills what is missing or old and leaves what is newer`() async throws {
+        try await RunningCalls.with { app async throws in
+            let people = (0..<5).map { app.person("Person \($0)") }
+            let heroes = (0..<5).map { _ in app.hero() }
+            try await app.sql(
+                """
+                INSERT INTO calls.users VALUES ('\(people[0].id)', 'Newer', 'x', NULL, 'UTC', now(), 9),
+                    ('\(people[1].id)', 'Older', 'x', NULL, 'UTC', now(), 0)
+                ON CONFLICT (id) DO UPDATE SET first_name = excluded.first_name, version = excluded.version
+                """)
+            try await CallsProcess.rebuild(app.settings, logger: .init(label: "rebuild"))
+            #expect(try await app.sql("SELECT count(*) FROM calls.users") == "10")
+            #expect(try await app.sql("SELECT count(*) FROM calls.heroes WHERE accepted") == "5")
+            let names = try await app.sql("SELECT first_name FROM calls.users WHERE first_name LIKE 'P%' ORDER BY 1")
+            #expect(names == "Person 1\nPerson 2\nPerson 3\nPerson 4")
+            app.heroes.setAway(true)
+            _ = try await app.ask(heroes[3], as: people[2])
+            await #expect(throws: (any Error).self) {
+                try await CallsProcess.rebuild(app.settings, logger: .init(label: "rebuild"))
+            }
+        }
+    }
+
+    @Test func `Many who ask for the same unknown hero at once ask heroes once`() async throws {
+        let flight = SingleFlight<Int, Int>(most: 2)
+        let gate = AsyncStream<Void>.makeStream()
+        let answers = Task {
+            try await all(Array(0..<50)) { _ in
+                try await flight.value(for: 1) {
+                    for await _ in gate.stream {}
+                    return Int.random(in: 0...Int.max)
+                }
+            }
+        }
+        async let other = flight.value(for: 2) {
+            for await _ in gate.stream {}
+            return 2
+        }
+        // As soon as both are under way a third is one too many.
+        try await eventually("both are under way") {
+            do {
+                _ = try await flight.value(for: 3) { 3 }
+                return false
+            } catch is SingleFlight<Int, Int>.Full {
+                return true
+            }
+        }
+        gate.continuation.finish()
+        _ = try await other
+        #expect(Set(try await answers.value).count <= 50)
+        #expect(try await flight.value(for: 3) { 3 } == 3)
+    }
+}
