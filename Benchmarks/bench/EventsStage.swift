@@ -20,7 +20,8 @@ struct EventsStage: Sendable {
     let loops = MultiThreadedEventLoopGroup.singleton
     let logger: Logger
     private let writer: (outbox: Outbox, client: PostgresClient)
-    private let http = HTTPClient(configuration: InternalClient.httpConfiguration)
+    /// Lives as long as the process: one that is dropped must be shut down before.
+    private static let http = HTTPClient(configuration: InternalClient.httpConfiguration)
 
     /// - Parameters:
     ///   - port: where the source listens; nil takes a free one.
@@ -150,7 +151,7 @@ struct EventsStage: Sendable {
         let postgres = PostgresClient(PostgresConfiguration(conninfo, applicationName: schema), logger: logger)
         let consumer = EventConsumer(
             of: "source", schema: schema, postgres: postgres, redis: redis, eventLoop: loops.next(),
-            owner: InternalClient(name: "reader", addresses: owners, seal: seal, http: http),
+            owner: InternalClient(name: "reader", addresses: owners, seal: seal, http: Self.http),
             handlers: [
                 "thing.changed": { event, transaction in
                     guard case .integer(let number)? = event.data["number"] else { return }
