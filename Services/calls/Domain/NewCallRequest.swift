@@ -36,26 +36,30 @@ public struct NewCallRequest: Sendable, Hashable {
     /// - Parameter hero: the one asked for, nil if there is none of that id.
     /// - Throws: every fault at once, each under its field's name.
     public init(requester: UUID, hero: Hero?, message: String, estimatedLength: Int64) throws(CallRuleViolation) {
+        let faults =
+            Self.faults(message: message, estimatedLength: estimatedLength) + Self.faults(hero: hero, by: requester)
+        guard let hero, faults.isEmpty else { throw .invalid(faults) }
+        self.requester = requester
+        self.hero = hero
+        self.message = message
+        self.estimatedLength = estimatedLength
+    }
+
+    /// What is wrong with the words of a request, each under its field's name. What is missing breaks no rule of these.
+    public static func faults(message: String?, estimatedLength: Int64?) -> [FieldFault] {
         var faults: [FieldFault] = []
-        if !Self.messageLength.contains(message.unicodeScalars.count) {
+        if let message, !messageLength.contains(message.unicodeScalars.count) {
             faults.append(FieldFault("message", "Must have 1 to 500 characters."))
         }
-        if !Self.lengths.contains(estimatedLength) {
+        if let estimatedLength, !lengths.contains(estimatedLength) {
             faults.append(FieldFault("estimated_length", "Must be 15, 30, 45, 60, 75, 90, 105 or 120 minutes."))
         }
-        switch hero {
-        case .some(let found) where found.accepted && found.owner == requester:
-            faults.append(FieldFault("hero_id", "You can't ask yourself for a call."))
-        case .some(let found) where found.accepted:
-            guard faults.isEmpty else { throw .invalid(faults) }
-            self.requester = requester
-            self.hero = found
-            self.message = message
-            self.estimatedLength = estimatedLength
-            return
-        default:
-            faults.append(FieldFault("hero_id", "There is no hero with this id."))
-        }
-        throw .invalid(faults)
+        return faults
+    }
+
+    /// What is wrong with the choice of a hero.
+    public static func faults(hero: Hero?, by requester: UUID) -> [FieldFault] {
+        guard let hero, hero.accepted else { return [FieldFault("hero_id", "There is no hero with this id.")] }
+        return hero.owner == requester ? [FieldFault("hero_id", "You can't ask yourself for a call.")] : []
     }
 }

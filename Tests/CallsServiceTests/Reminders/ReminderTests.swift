@@ -45,20 +45,23 @@ import Testing
     }
 
     @Test func `A call agreed to later than that is reminded of at once, one that has begun never`() async throws {
-        try await RunningCalls.with { app async throws in
+        try await RunningCalls.with(.init(settings: ["REMINDER_MINUTES": "30"])) { app async throws in
             let (cam, tom) = (app.person(), app.hero())
-            let soon = try await app.accepted(tom, as: cam, first: 2)
-            app.clock.advance(minutes: 20)
-            let body =
-                #"{"agreed_time":"\#(app.quarter(0).prefix(0))\#(try await app.show(soon, as: cam).list("times")[0]["datetime_one"]?.text ?? "")"}"#
-            #expect(try await app.send(.PATCH, "/\(soon)/agreed-time", body, as: cam).status == 200)
-            try await eventually("the reminder") { try await Self.reminders(app).count == 1 }
+            let soon = try await app.accepted(tom, as: cam, first: 3)
+            app.clock.advance(minutes: 30)
+            try await Self.settle(app)
+            #expect(try await Self.reminders(app).count == 1)
+            let late = try await app.accepted(tom, as: cam, first: 3)
+            let time = app.agreeing(3)
+            app.clock.advance(minutes: 30)
+            #expect(try await app.send(.PATCH, "/\(late)/agreed-time", time, as: cam).status == 200)
+            try await eventually("the reminder") { try await Self.reminders(app).count == 2 }
+            #expect(try await app.show(soon, as: cam)["agreed_time"] == .null)
             // Nobody was there at the time: it is over.
             let missed = try await app.agreed(app.hero(), as: app.person(), at: 40)
             try await app.sql("UPDATE calls.requests SET agreed_time = created - interval '1 day' WHERE id = \(missed)")
-            app.clock.advance(minutes: 10)
             try await Self.settle(app)
-            #expect(try await Self.reminders(app).count == 2)
+            #expect(try await Self.reminders(app).count == 3)
             #expect(try await app.sql("SELECT reminded IS NULL FROM calls.requests WHERE id = \(missed)") == "t")
         }
     }

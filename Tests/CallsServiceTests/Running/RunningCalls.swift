@@ -57,10 +57,14 @@ struct RunningCalls: Sendable {
                     postgres.uri(database: database), redis.url, addresses.merging(options.settings) { $1 })
                 let log = KeptLog()
                 try await serve(settings, options, log) { ports in
-                    try await body(
-                        RunningCalls(
-                            ports: ports, database: database, postgres: postgres, accounts: accounts, heroes: heroes,
-                            clock: options.clock, log: log, settings: settings))
+                    let app = RunningCalls(
+                        ports: ports, database: database, postgres: postgres, accounts: accounts, heroes: heroes,
+                        clock: options.clock, log: log, settings: settings)
+                    // From here on only events and questions tell it anything: the snapshots have been read.
+                    try await eventually("both cursors") {
+                        try await app.sql("SELECT count(*) FROM calls.inbox_cursor") == "2"
+                    }
+                    try await body(app)
                 }
             }
         }

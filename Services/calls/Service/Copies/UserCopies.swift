@@ -12,7 +12,7 @@ import Foundation
 struct UserCopies: Sendable {
     let postgres: PostgresClient
     let accounts: InternalClient
-    private let asked = SingleFlight<UUID, Bool>(most: 64)
+    private let asked = SingleFlight<UUID, PublicUser?>(most: 64)
 
     init(postgres: PostgresClient, accounts: InternalClient) {
         self.postgres = postgres
@@ -21,28 +21,43 @@ struct UserCopies: Sendable {
 
     /// Asks accounts for a user whose event has not arrived yet, and keeps what it says. Never inside a transaction.
     ///
-    /// - Returns: false for a user that accounts does not know.
+    /// - Returns: nil for a user that accounts does not know.
     /// - Throws: `UnavailableError` while accounts is away.
     @discardableResult
-    func ask(for id: UUID, trace: TraceContext) async throws -> Bool {
+    func ask(for id: UUID, trace: TraceContext) async throws -> PublicUser? {
         do {
             return try await asked.value(for: id) { try await fetch(id, trace: trace) }
-        } catch is SingleFlight<UUID, Bool>.Full {
+        } catch is SingleFlight<UUID, PublicUser?>.Full {
             throw Problem.unavailable()
         }
     }
 
-    private func fetch(_ id: UUID, trace: TraceContext) async throws -> Bool {
+    private func fetch(_ id: UUID, trace: TraceContext) async throws -> PublicUser? {
         let answer = try await accounts.get(
             "/internal/v1/users/\(id.uuidString.lowercased())/public", trace: trace, deadline: .seconds(1))
         switch answer.status {
         case 200:
             let copy = try UserCopy(try JSONParser.object(answer.body))
             try await postgres.execute(Self.storing([copy]))
-            return true
-        case 404: return false
+            return copy.user
+        case 404: return nil
         default: throw Problem.unavailable()
         }
+    }
+
+    /// The copy of a user, or what accounts says while there is none. Never inside a transaction.
+    ///
+    /// - Throws: `UnavailableError` when accounts had to be asked and is away, and for a user that it does not know: it
+    ///   vouched for the token, so it will.
+    func user(_ id: UUID, trace: TraceContext) async throws -> PublicUser {
+        let rows = try await postgres.read(
+            "SELECT first_name, last_name, profile_image, timezone, created FROM calls.users WHERE id = \(id)")
+        if let row = try rows.first?.decode((String, String, String?, String, Instant).self) {
+            return PublicUser(
+                id: id, firstName: row.0, lastName: row.1, profileImage: row.2, timezone: row.3, created: row.4)
+        }
+        guard let user = try await ask(for: id, trace: trace) else { throw Problem.unavailable() }
+        return user
     }
 
     /// Stores copies unless what is there is as new.

@@ -45,6 +45,7 @@ extension Calls {
         var fields = try request.fields()
         let message = fields.string("message", NewCallRequest.messageLength)
         let length = fields.integer("estimated_length")
+        fields.note(NewCallRequest.faults(message: message, estimatedLength: length))
         let heroID = fields.value("hero_id", Self.heroID)
         var hero: Hero?
         if let heroID {
@@ -55,23 +56,13 @@ extension Calls {
                 try fields.finish()
                 throw error
             }
+            fields.note(NewCallRequest.faults(hero: hero, by: requester))
         }
-        // A member that can't be read has been noted, and is taken for one that breaks no rule.
-        let new: NewCallRequest
-        do throws(CallRuleViolation) {
-            new = try NewCallRequest(
-                requester: requester, hero: heroID == nil ? Self.anybody : hero, message: message ?? "-",
-                estimatedLength: length ?? 15)
-        } catch {
-            if case .invalid(let faults) = error { fields.note(faults) }
-            try fields.finish()
-            throw Problem(error)
+        let said = try fields.finish(message, length)
+        return try Problem.ofRules { () throws(CallRuleViolation) in
+            try NewCallRequest(requester: requester, hero: hero, message: said.0, estimatedLength: said.1)
         }
-        try fields.finish()
-        return new
     }
-
-    private static let anybody = Hero(id: 0, owner: UUID(), accepted: true, rateInCents: 0)
 
     /// A positive integer, or the digits of one in a string.
     private static func heroID(_ value: JSONValue) throws(FieldError) -> Int64 {

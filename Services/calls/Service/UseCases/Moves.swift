@@ -69,15 +69,13 @@ extension Calls {
         let user = try request.user.id
         let id = try request.id()
         return try await idempotency.once(request, postgres) { attempt in
-            guard let parties = try await Parties.read(id, and: user, from: postgres) else {
-                throw Problem.noSuchRequest
-            }
-            try Problem.ofRules { () throws(CallRuleViolation) in try movers.require(user, in: parties.call) }
+            guard let parties = try await parties(of: id) else { throw Problem.noSuchRequest }
+            try Problem.ofRules { () throws(CallRuleViolation) in try movers.require(user, in: parties) }
             let now = now()
             var fields = try request.fields()
             let move = try read(&fields, now)
             // Whoever suggests times is shown with them.
-            if !parties.knowsUser { try await users.ask(for: user, trace: request.trace) }
+            let person = try await users.user(user, trace: request.trace)
             return try await outbox.withTransaction(postgres) { transaction in
                 try await attempt.answer(in: transaction) {
                     guard var stored = try await RequestRows.locked(id, in: transaction) else {
@@ -86,6 +84,7 @@ extension Calls {
                     try Problem.ofRules { () throws(CallRuleViolation) in
                         try stored.call.make(move, by: user, now: now)
                     }
+                    stored.people[user] = person
                     stored.updated = now
                     try await save(move, of: stored, by: user, request.trace, in: transaction)
                     return .callRequest(stored)
@@ -93,25 +92,11 @@ extension Calls {
             }
         }
     }
-}
 
-/// Who a request is between, which never changes.
-private struct Parties: Sendable {
-    /// Nothing but its parties is of any use.
-    var call: CallRequest
-    /// Whether there is a copy of the user who asks.
-    var knowsUser: Bool
-
-    static func read(_ id: Int64, and user: UUID, from postgres: PostgresClient) async throws -> Parties? {
-        let rows = try await postgres.read(
-            """
-            SELECT user_id, hero_user_id, EXISTS (SELECT FROM calls.users WHERE id = \(user))
-            FROM calls.requests WHERE id = \(id)
-            """)
-        guard let (requester, heroOwner, knowsUser) = try rows.first?.decode((UUID, UUID, Bool).self) else {
-            return nil
-        }
-        return Parties(
-            call: CallRequest(requester: requester, heroOwner: heroOwner, estimatedLength: 0), knowsUser: knowsUser)
+    /// A request of which nothing but its parties is of any use; those never change.
+    private func parties(of id: Int64) async throws -> CallRequest? {
+        let rows = try await postgres.read("SELECT user_id, hero_user_id FROM calls.requests WHERE id = \(id)")
+        guard let (requester, heroOwner) = try rows.first?.decode((UUID, UUID).self) else { return nil }
+        return CallRequest(requester: requester, heroOwner: heroOwner, estimatedLength: 0)
     }
 }
