@@ -85,8 +85,11 @@ final class EventStream: Sendable {
 
     /// The next event, past signs of life.
     func next(within: TimeAmount = .seconds(20)) async throws -> Block? {
+        let end = NIODeadline.now() + within
         while let block = try await block(within: within) {
             if block.isEvent { return block }
+            // Signs of life alone are not what is waited for.
+            if NIODeadline.now() > end { throw RawTimeout(what: "event") }
         }
         return nil
     }

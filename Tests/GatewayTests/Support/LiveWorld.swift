@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import NIOCore
+import Redis
 import Synchronization
 import TestKit
 
@@ -12,6 +13,8 @@ final class LiveWorld: Sendable {
     let accounts: StubUpstream
     let heroes: StubUpstream
     let calls: StubUpstream
+    private let client: RedisClient
+    private let running: Task<Void, any Error>
     private let ledgers = Mutex<[ServiceName: [String]]>([:])
     private let lastTokenID = Mutex<Int64>(0)
 
@@ -24,12 +27,24 @@ final class LiveWorld: Sendable {
 
     init() async throws {
         redis = try await TestRedis.start()
+        let client = RedisClient(
+            try RedisConfiguration(url: redis.url, name: "test"), eventLoop: testLoops.next(), logger: quiet)
+        self.client = client
+        running = Task { try await client.run() }
         accounts = try await StubUpstream.start(answering: "accounts")
         heroes = try await StubUpstream.start(answering: "heroes")
         calls = try await StubUpstream.start(answering: "calls")
         for source in ServiceName.allCases {
             stub(source).setLedger { [weak self] after in self?.page(source, after: after) ?? "{}" }
         }
+    }
+
+    deinit { running.cancel() }
+
+    /// A command, when Redis is there.
+    @discardableResult
+    func command(_ command: RedisCommand) async throws -> RESPValue {
+        try await eventually("an answer of Redis") { try await client.send(command) }
     }
 
     func stub(_ source: ServiceName) -> StubUpstream {
@@ -68,9 +83,15 @@ final class LiveWorld: Sendable {
         ledgers.withLock { ledgers in
             let events = ledgers[source] ?? []
             let next = min(Int(clamping: after), events.count)
+            // A page ends after so many bytes, as the services' own do.
+            var bytes = 0
+            let page = events[next...].prefix(200).prefix { event in
+                defer { bytes += event.utf8.count }
+                return bytes < 512 * 1024
+            }
             return """
                 {"head": \(events.count), "oldest": 1, "pruned": false, "last": null, \
-                "events": [\(events[next...].prefix(200).joined(separator: ","))]}
+                "events": [\(page.joined(separator: ","))]}
                 """
         }
     }
@@ -100,7 +121,7 @@ final class LiveWorld: Sendable {
 
     /// Tells whoever hears Redis.
     func ring(_ envelope: String, from source: ServiceName = .calls) async throws {
-        try await redis.cli("PUBLISH", "techheroes.\(source)", envelope)
+        try await command(["PUBLISH", "techheroes.\(source)", envelope])
     }
 
     /// What a service does: into the ledger, then told.
@@ -122,14 +143,14 @@ final class LiveWorld: Sendable {
             userID: id, flags: [.emailVerified], tokenID: tokenID, version: 1,
             expires: Int64(Date.now.timeIntervalSince1970) + 3600)
         accounts.setToken(try hash(person), record.text)
-        _ = try? await redis.cli("SET", key(person), record.text)
+        try await set(person, record.text)
         return person
     }
 
     /// What accounts does: its own row, then Redis.
     func revoke(_ person: Person) async throws {
         accounts.setToken(try hash(person), nil)
-        try await redis.cli("SET", key(person), TokenRecord.tombstone)
+        try await set(person, TokenRecord.tombstone)
     }
 
     /// Accounts alone knows.
@@ -137,10 +158,10 @@ final class LiveWorld: Sendable {
 
     private func hash(_ person: Person) throws -> String { try testSecret().hash(of: person.token).hex }
 
-    private func key(_ person: Person) async throws -> String {
-        let info = try await redis.cli("INFO", "server")
-        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("run_id:") }
-        let runID = (line?.dropFirst(7)).map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
-        return TokenRecord.redisKey(serverRunID: runID, hash: try testSecret().hash(of: person.token))
+    private func set(_ person: Person, _ value: String) async throws {
+        let hash = try testSecret().hash(of: person.token)
+        _ = try await eventually("an answer of Redis") {
+            try await client.send(keyed: { ["SET", TokenRecord.redisKey(serverRunID: $0, hash: hash), value] })
+        }
     }
 }

@@ -205,8 +205,8 @@ final class ClientConnection: ChannelInboundHandler {
         switch stage {
         case .idle, .head, .lingering, .closed: close()
         case .token, .connecting, .exchange:
-            // In the midst of a body it is the end of the request too.
-            guard requestEnded else { return close() }
+            // In the midst of a body it is the end of the request too; unless the rest is there and waits to be read.
+            guard requestEnded || reader?.hasPending == true else { return close() }
             isHalfClosed = true
             lastProbe = lane.now
         case .stream:

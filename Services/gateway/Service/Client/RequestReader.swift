@@ -157,6 +157,16 @@ final class RequestReader: ChannelInboundHandler, ChannelOutboundHandler {
         }
         if pending.readableBytes == 0 { pending = ByteBuffer() }
         isProcessing = false
+        if hasSeenEnd, !isPaused, !hasPending, isWithinMessage { client.inputEnded() }
+    }
+
+    /// Whether more must come for the message to be whole.
+    private var isWithinMessage: Bool {
+        switch phase {
+        case .head(let scanner): !scanner.isFresh
+        case .length, .chunked: true
+        case .ended, .discarding: false
+        }
     }
 
     /// Takes what it can from `pending`; false if it needs more, or if what is there is not due.

@@ -28,6 +28,9 @@ final class Lane {
     /// Whether it no longer listens, and since when.
     private(set) var closingSince: NIODeadline?
 
+    /// Whether it does nothing any more.
+    private(set) var isStopped = false
+
     private(set) var clients: [ClientConnection] = []
     private var spares: [ByteBuffer] = []
     private var ticking: RepeatedTask?
@@ -75,6 +78,10 @@ final class Lane {
     func stop() {
         ticking?.cancel()
         ticking = nil
+        // What is still on its way has nobody to tell: the loops end one after the other.
+        isStopped = true
+        onTick = []
+        onSuspicion = nil
         for client in clients { client.close() }
         for pool in pools { pool.close() }
     }

@@ -68,7 +68,7 @@ final class UpstreamFetch: UpstreamReceiver {
         timer = nil
         connection?.abort()
         connection = nil
-        completion(result)
+        if !pool.lane.isStopped { completion(result) }
     }
 
     // MARK: UpstreamReceiver
