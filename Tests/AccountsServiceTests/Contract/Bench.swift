@@ -106,6 +106,7 @@ extension RunningAccounts {
                 """
                 SELECT (SELECT count(*) FROM accounts.deliveries WHERE state = 'waiting')
                     + (SELECT count(*) FROM accounts.token_sync)
+                    + (SELECT count(*) FROM accounts.outbox WHERE position IS NULL)
                 """) == "0"
         }
     }

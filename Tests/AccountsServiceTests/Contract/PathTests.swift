@@ -84,7 +84,7 @@ struct PathTests {
             "/api/v1/accounts/register/x", "/api/v1/accounts/Register", "/api/v1/accounts//register",
             "/api/v1/accounts/register//", "//api/v1/accounts/register", "/api/v1/accounts/register%2F",
             "/api/v1/accounts/%72egister", "/api/v1/accounts/register;x=1", "/api/v2/accounts/register",
-            "/api/v1/accounts/staff", "/internal/v1", "/internal/v1/users", "/internal/v1/users/1/private", "/metrics",
+            "/api/v1/accounts/staff", "/internal/v1", "/internal/v1/users/1/private", "/internal/v1/user", "/metrics",
         ])
     func nowhere(path: String) async throws {
         try await RunningAccounts.with { app in

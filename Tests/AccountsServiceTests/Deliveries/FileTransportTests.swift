@@ -1,7 +1,6 @@
 import AccountsDomain
 import Foundation
 import ServiceKit
-import Synchronization
 import TestKit
 import Testing
 
@@ -40,7 +39,7 @@ struct FileTransportTests {
     func whole() async throws {
         let (transports, mail, _) = Self.transport(try await temporaryFolder("whole"))
         let long = String(repeating: "A line of a long text, as nobody would write it.\n", count: 20_000)
-        let isOver = Mutex(false)
+        let isOver = Locked(false)
         try await withThrowingTaskGroup(of: Int.self) { group in
             group.addTask {
                 var read = 0

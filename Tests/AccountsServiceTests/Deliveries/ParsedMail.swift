@@ -39,7 +39,7 @@ struct ParsedMail: Decodable {
     }
 
     private static let script = """
-        import email, email.policy, json, sys
+        import email, email.header, email.policy, email.utils, json, sys
         raw = open(sys.argv[1], "rb").read()
         mail = email.message_from_bytes(raw, policy=email.policy.default)
         defects = []
@@ -47,14 +47,17 @@ struct ParsedMail: Decodable {
             defects += [str(d) or type(d).__name__ for d in part.defects]
             for value in part.values():
                 defects += [str(d) or type(d).__name__ for d in getattr(value, "defects", [])]
-        boxes = lambda name: [{"name": a.display_name, "address": a.addr_spec} for a in mail[name].addresses]
+        # Names word by word, as RFC 2047 has them: this package's newer parser leaves blanks between the words.
+        plain = email.message_from_bytes(raw)
+        decoded = lambda text: str(email.header.make_header(email.header.decode_header(text)))
+        boxes = lambda name: [{"name": decoded(n), "address": a} for n, a in email.utils.getaddresses(plain.get_all(name))]
         head = raw.split(b"\\r\\n\\r\\n", 1)[0].split(b"\\r\\n")
         rest = raw.replace(b"\\r\\n", b"")
         print(json.dumps({
             "from": boxes("From"), "to": boxes("To"), "subject": str(mail["Subject"]),
             "date": mail["Date"].datetime.isoformat(), "type": mail.get_content_type(), "fields": mail.keys(),
             "parts": [{"type": p.get_content_type(), "charset": p.get_content_charset(),
-                       "encoding": p["Content-Transfer-Encoding"], "content": p.get_content()}
+                       "encoding": p["Content-Transfer-Encoding"], "content": p.get_content().replace("\\r\\n", "\\n")}
                       for p in mail.iter_parts()],
             "defects": defects, "headerLines": [line.decode("ascii", "replace") for line in head],
             "hasCleanLines": b"\\r" not in rest and b"\\n" not in rest and raw.endswith(b"\\r\\n"),

@@ -82,9 +82,9 @@ struct PasswordHashTests {
         let hasher = try Self.hasher(.init(logN: 14, r: 8, p: 1))
         let hash = try await hasher.hash("password1")
         func time(_ stored: PasswordHash?) async throws -> Duration {
-            try await ContinuousClock().measure {
-                #expect(try await !hasher.verify("password2", against: stored))
-            }
+            let start = ContinuousClock.now
+            #expect(try await !hasher.verify("password2", against: stored))
+            return ContinuousClock.now - start
         }
         var known: [Duration] = []
         var unknown: [Duration] = []

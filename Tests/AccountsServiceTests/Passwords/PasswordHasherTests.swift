@@ -1,7 +1,6 @@
 import Foundation
 import NIOCore
 import ServiceKit
-import Synchronization
 import Testing
 
 @testable import AccountsService
@@ -55,28 +54,26 @@ struct PasswordHasherTests {
     @Test("Beyond the queue's bound it is 503 with Retry-After, and afterwards there is room again")
     func bound() async throws {
         let hasher = try PasswordHashTests.hasher(Self.slow, threads: 1, queue: 2)
-        let done = Mutex(0)
+        let (refused, done) = (Locked<[Problem]>([]), Locked(0))
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<3 {
+            // One is computed and two wait: for the fourth there is no room.
+            for _ in 0..<4 {
                 group.addTask {
-                    _ = try await hasher.hash("password1")
-                    done.withLock { $0 += 1 }
-                }
-            }
-            // Until all three are in it a fourth may be let in, and waits its turn like them.
-            try await TestKitPolling.until("refused") {
-                do {
-                    _ = try await hasher.verify("password1", against: nil)
-                    return false
-                } catch let problem as Problem {
-                    #expect(problem.code == .temporarilyUnavailable && (problem.retryAfter ?? 0) > 0)
-                    return true
+                    while refused.withLock({ $0.isEmpty }) {
+                        do {
+                            _ = try await hasher.hash("password1")
+                            done.withLock { $0 += 1 }
+                        } catch let problem as Problem {
+                            refused.withLock { $0.append(problem) }
+                        }
+                    }
                 }
             }
             try await group.waitForAll()
         }
-        #expect(done.withLock { $0 } == 3)
-        _ = try await hasher.hash("password1")
+        #expect(refused.withLock { $0.allSatisfy { $0.code == .temporarilyUnavailable && ($0.retryAfter ?? 0) > 0 } })
+        #expect(done.withLock { $0 } >= 3)
+        for _ in 0..<4 { _ = try await hasher.hash("password1") }
     }
 
     @Test("While the queue is full other requests are answered, and each login in it is in the end")
@@ -86,8 +83,8 @@ struct PasswordHasherTests {
         options.settings["PASSWORD_QUEUE"] = "8"
         try await RunningAccounts.with(options) { app in
             let person = try await app.register()
-            let isOver = Mutex(false)
-            let statuses = Mutex<[Int: Int]>([:])
+            let isOver = Locked(false)
+            let statuses = Locked<[Int: Int]>([:])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<24 {
                     group.addTask {
@@ -102,12 +99,11 @@ struct PasswordHasherTests {
                 try await TestKitPolling.until("the queue is full") { statuses.withLock { $0[503, default: 0] > 0 } }
                 var worst = Duration.zero
                 for _ in 0..<40 {
-                    let time = try await ContinuousClock().measure {
-                        #expect(try await app.profile(person.token).status == 200)
-                        #expect(try await app.post("/request-password", #"{"email":"a@b.co"}"#).status == 404)
-                        #expect(try await app.patch("{}", token: person.token).status == 200)
-                    }
-                    worst = max(worst, time)
+                    let start = ContinuousClock.now
+                    #expect(try await app.profile(person.token).status == 200)
+                    #expect(try await app.post("/request-password", #"{"email":"a@b.co"}"#).status == 404)
+                    #expect(try await app.patch("{}", token: person.token).status == 200)
+                    worst = max(worst, ContinuousClock.now - start)
                 }
                 // A login takes its turn behind at least four others here: more than a second.
                 #expect(worst < .milliseconds(1000), "\(worst)")

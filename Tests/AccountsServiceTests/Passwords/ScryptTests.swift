@@ -42,7 +42,7 @@ struct ScryptTests {
     ]
 
     @Test("The vectors of RFC 7914", arguments: vectors)
-    func vectors(vector: Vector) throws {
+    func isVector(vector: Vector) throws {
         let key = try Scrypt.derive(
             passphrase: Array(vector.passphrase.utf8), salt: Array(vector.salt.utf8), vector.parameters, length: 64)
         #expect(key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == vector.key)

@@ -2,7 +2,6 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import ServiceKit
-import Synchronization
 import Testing
 
 @testable import AccountsService
@@ -27,7 +26,7 @@ struct StripePaymentsTests {
     }
 
     static func attach(
-        _ method: String = "pm_1", _ person: RunningAccounts.Person, _ app: RunningAccounts
+        _ method: String, _ person: RunningAccounts.Person, _ app: RunningAccounts
     ) async throws -> Answer {
         try await app.post("/payment-method", #"{"payment_method":"\#(method)"}"#, token: person.token)
     }
@@ -40,7 +39,7 @@ struct StripePaymentsTests {
     func success() async throws {
         try await Self.with { stripe, app in
             let person = try await app.register()
-            let answer = try await Self.attach(person, app)
+            let answer = try await Self.attach("pm_1", person, app)
             #expect(answer.status == 200 && answer["payment_verified"] == .bool(true))
             #expect(stripe.asked.map(\.path) == ["/v1/customers", "/v1/setup_intents"])
             for asked in stripe.asked {
@@ -84,7 +83,7 @@ struct StripePaymentsTests {
                 asked.path == "/v1/setup_intents" ? .json(200, StripeServer.intent(asked, status: status)) : nil
             }
             let person = try await app.register()
-            let answer = try await Self.attach(person, app)
+            let answer = try await Self.attach("pm_1", person, app)
             #expect(answer.status == 200 && answer["payment_verified"] == .bool(false))
             #expect(try await app.sql("SELECT count(*) FROM accounts.payment_methods") == "0")
             #expect(try await app.sql("SELECT state FROM accounts.payment_attempts") == "pending")
@@ -114,7 +113,7 @@ struct StripePaymentsTests {
     func unknown(status: Int) async throws {
         try await Self.with { stripe, app in
             stripe.answers { asked in
-                guard asked.path == "/v1/setup_intents", case .json(_, let body) = StripeServer.noSuchMethod else {
+                guard asked.path == "/v1/setup_intents", case .json(_, let body, _) = StripeServer.noSuchMethod else {
                     return nil
                 }
                 return .json(status, body)
@@ -161,12 +160,12 @@ struct StripePaymentsTests {
             for (name, reply) in Self.failures where !(path == "/v1/customers" && name == "unknown status") {
                 stripe.answers { asked in asked.path == path ? reply : nil }
                 let person = try await app.register()
-                let answer = try await Self.attach(person, app)
+                let answer = try await Self.attach("pm_1", person, app)
                 #expect(answer.status == 503 && answer.headers.first(name: "retry-after") != nil, "\(name): \(answer)")
                 #expect(!String(buffer: answer.body).lowercased().contains("stripe"), "\(name)")
                 #expect(try await Self.isVerified(person, app) == false, "\(name)")
                 stripe.answers { _ in nil }
-                #expect(try await Self.attach(person, app)["payment_verified"] == .bool(true), "\(name)")
+                #expect(try await Self.attach("pm_1", person, app)["payment_verified"] == .bool(true), "\(name)")
                 #expect(
                     try await app.sql(
                         "SELECT string_agg(state, ' ' ORDER BY created, state DESC) FROM accounts.payment_attempts WHERE user_id = '\(person.id)'"
@@ -179,8 +178,8 @@ struct StripePaymentsTests {
     func keptFailure() async throws {
         try await Self.with { stripe, app in
             // "Idempotent requests": the first answer of a key is kept for 24 hours, a 500 too.
-            let kept = Mutex<[String: Int]>([:])
-            let isWell = Mutex(false)
+            let kept = Locked<[String: Int]>([:])
+            let isWell = Locked(false)
             stripe.answers { asked in
                 guard asked.path == "/v1/customers", let key = asked.idempotencyKey else { return nil }
                 let status = kept.withLock { kept in
@@ -191,9 +190,9 @@ struct StripePaymentsTests {
                     ? nil : .json(500, StripeServer.error("api_error", "Something went wrong", code: nil, param: nil))
             }
             let person = try await app.register()
-            #expect(try await Self.attach(person, app).status == 503)
+            #expect(try await Self.attach("pm_1", person, app).status == 503)
             isWell.withLock { $0 = true }
-            #expect(try await Self.attach(person, app).status == 200)
+            #expect(try await Self.attach("pm_1", person, app).status == 200)
         }
     }
 
@@ -206,7 +205,7 @@ struct StripePaymentsTests {
             let attempt = PaymentAttempt(id: UUID(), userID: UUID(), method: "pm_1", customer: "cus_1")
             let start = ContinuousClock.now
             await #expect(throws: PaymentsUnavailable.self) { try await payments.confirm(attempt) }
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(8))
             await #expect(throws: PaymentsUnavailable.self) { try await payments.release(method: "pm_1") }
         }
     }

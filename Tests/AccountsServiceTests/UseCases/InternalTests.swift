@@ -19,12 +19,16 @@ struct InternalTests {
             let secret = try SecretKey(RunningAccounts.secret)
             let token = try #require(Token(person.token))
             let user = Claims.user(.init(id: try #require(UUID(uuidString: person.id)), flags: [.staff], tokenID: 1))
-            let table: [(path: String, services: Set<String>)] = [
-                ("/internal/v1/tokens/\(secret.hash(of: token).hex)", ["gateway"]),
-                ("/internal/v1/users/\(person.id)", ["heroes", "calls"]),
-                ("/internal/v1/users/\(person.id)/public", ["heroes", "calls"]),
+            let hash = secret.hash(of: token).hex
+            let table: [(route: String, path: String, services: Set<String>)] = [
+                ("/internal/v1/tokens/{hash}", "/internal/v1/tokens/\(hash)", ["gateway"]),
+                ("/internal/v1/users", "/internal/v1/users", ["heroes", "calls"]),
+                ("/internal/v1/users/{id}", "/internal/v1/users/\(person.id)", ["heroes", "calls"]),
+                ("/internal/v1/users/{id}/public", "/internal/v1/users/\(person.id)/public", ["heroes", "calls"]),
+                ("/internal/v1/events", "/internal/v1/events?after=0", ["heroes", "calls", "gateway"]),
             ]
-            for (path, services) in table {
+            #expect(Set(table.map(\.route)) == Set(app.table.routes.map(\.path).filter { $0.hasPrefix("/internal") }))
+            for (_, path, services) in table {
                 for name in ["gateway", "accounts", "heroes", "calls", "", "Gateway", "heroes "] {
                     let answer = try await app.raw(.GET, path, claims: .service(name))
                     #expect(answer.status == (services.contains(name) ? 200 : 403), "\(name) \(path)")
@@ -51,7 +55,8 @@ struct InternalTests {
                 let post = try await app.raw(.POST, path, .init(string: "{}"), claims: .service(name))
                 #expect(post.status == 405 && post.headers.first(name: "allow") == "GET, HEAD")
                 #expect(try await app.raw(.HEAD, path, claims: .service(name)).status == 200)
-                #expect(try await app.raw(.GET, path + "/", claims: .service(name)).status == 200)
+                let slashed = path.contains("?") ? path.replacing("?", with: "/?") : path + "/"
+                #expect(try await app.raw(.GET, slashed, claims: .service(name)).status == 200)
             }
         }
     }
@@ -88,7 +93,7 @@ struct InternalTests {
             let person = try await app.register()
             let hash = try SecretKey(RunningAccounts.secret).hash(of: try #require(Token(person.token))).hex
             for wrong in [
-                String(repeating: "0", count: 64), String(hash.dropLast()), hash + "0", hash.uppercased(), person.token,
+                String(repeating: "0", count: 64), String(hash.dropLast()), hash + "0", person.token,
                 "%00", "x", String(hash.dropLast(2)) + "%zz",
             ] {
                 let answer = try await Self.ask(app, wrong)

@@ -49,9 +49,12 @@ import Testing
     }
 
     @Test func `readers among the arguments of finish are heard`() {
-        var reader = SettingsReader(environment: ["PORT": "x"])
-        #expect(throws: SettingsFaults(faults: ["MISSING is missing", "PORT must be a whole number from 1 to 65535"])) {
-            try reader.finish(reader.string("MISSING"), reader.port("PORT"))
+        var reader = SettingsReader(environment: ["ON": "x"])
+        do throws(SettingsFaults) {
+            _ = try reader.finish(reader.string("MISSING"), reader.bool("ON"))
+            Issue.record("no fault")
+        } catch {
+            #expect(error.faults == ["MISSING is missing", "ON must be true or false"])
         }
     }
 
