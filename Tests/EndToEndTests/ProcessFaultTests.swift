@@ -32,6 +32,7 @@ import Testing
             try await Self.served(load, "after a kill")
         }
         #expect(load.violations == [])
+        try await stack.replicas(of: .heroes)[0].kill9()
         let problem = try await stack.client.ask(.GET, "/api/v1/heroes/", token: person.token)
         #expect([502, 503].contains(problem.status))
         #expect(problem.headers.first(name: "content-type") == "application/problem+json")

@@ -86,7 +86,7 @@ struct RoleTests {
                         "SELECT * FROM \(other).things", "SELECT count(*) FROM \(other).things",
                         "INSERT INTO \(other).things VALUES (2)", "UPDATE \(other).things SET id = 3",
                         "DELETE FROM \(other).things", "TRUNCATE \(other).things", "DROP TABLE \(other).things",
-                        "ALTER TABLE \(other).things ADD COLUMN x integer", "LOCK TABLE \(other).things",
+                        "ALTER TABLE \(other).things ADD COLUMN x integer", "BEGIN; LOCK TABLE \(other).things",
                         "CREATE TABLE \(other).mine (id integer)", "SELECT nextval('\(other).numbers')",
                         "SELECT \(other).one()", "DROP SCHEMA \(other) CASCADE", "ALTER SCHEMA \(other) RENAME TO mine",
                         "GRANT USAGE ON SCHEMA \(other) TO \(service)",
