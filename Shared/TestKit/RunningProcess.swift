@@ -19,7 +19,8 @@ public struct RunningProcess: Sendable {
         _ executable: String, _ arguments: [String] = [], environment: [String: String], readyURL: String? = nil,
         within: Duration = .seconds(30)
     ) async throws -> RunningProcess {
-        let path = executable.hasPrefix("/") ? executable : release(of: executable).appendingPathComponent(executable).path
+        let path =
+            executable.hasPrefix("/") ? executable : release(of: executable).appendingPathComponent(executable).path
         let name = URL(fileURLWithPath: path).lastPathComponent
         let folder = try await TestFolder.make(name)
         let process = try await GuardedProcess.start(

@@ -15,7 +15,8 @@ import Testing
             ended.withLock { $0 = true }
             return .close
         }
-        try await RunningGateway.with(heroes: [upstream.port], { $0.limits.firstByte = .milliseconds(300) }) { gateway in
+        try await RunningGateway.with(heroes: [upstream.port], { $0.limits.firstByte = .milliseconds(300) }) {
+            gateway in
             let clock = ContinuousClock()
             let began = clock.now
             let got = try await gateway.ask(request("GET", Self.path))
