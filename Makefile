@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CONFIGURATION ?= release
 
-.PHONY: help run up down status logs staff test lint format bench soak
+.PHONY: help run up down status logs staff test lint format bench soak compat-test
 
 help:
 	@echo "make run              build and run everything here, on a private Postgres and Redis; Ctrl-C stops it"
@@ -16,6 +16,7 @@ help:
 	@echo "make format           format the sources"
 	@echo "make bench            measure beside pgbench, redis-benchmark and nginx"
 	@echo "make soak             100,000 events while everything that carries them is killed; none may be lost"
+	@echo "make compat-test      the stories with one service of the previous release beside the new ones, and the reverse"
 	@echo "Settings come from the environment or .env: see .env.example."
 
 run up down status logs:
@@ -47,3 +48,7 @@ bench:
 soak:
 	@scripts/install-dependencies
 	scripts/soak
+
+compat-test:
+	@scripts/install-dependencies
+	scripts/compat-test
