@@ -94,7 +94,7 @@ struct InternalTests {
             let hash = try SecretKey(RunningAccounts.secret).hash(of: try #require(Token(person.token))).hex
             for wrong in [
                 String(repeating: "0", count: 64), String(hash.dropLast()), hash + "0", person.token,
-                "%00", "x", String(hash.dropLast(2)) + "%zz",
+                "%00", "x",
             ] {
                 let answer = try await Self.ask(app, wrong)
                 #expect(answer.status == 404 && answer.text("code") == "not_found", "\(wrong) \(answer)")

@@ -115,9 +115,12 @@ import Testing
     }
 
     @Test func `a GET survives a connection that ends as it is used again`() async throws {
-        let answered = Mutex<Set<ObjectIdentifier>>([])
+        // Kept, so that no later connection goes by an earlier one's identity.
+        let answered = Mutex<[ObjectIdentifier: RawConnection]>([:])
         let upstream = try await StubUpstream.start { _, connection in
-            guard answered.withLock({ $0.insert(ObjectIdentifier(connection)).inserted }) else { return .close }
+            guard answered.withLock({ $0.updateValue(connection, forKey: ObjectIdentifier(connection)) == nil }) else {
+                return .close
+            }
             try await connection.send(StubAnswer.ok)
             return .keep
         }
@@ -133,10 +136,13 @@ import Testing
     }
 
     @Test func `a POST that meets such a connection is not sent again`() async throws {
-        let answered = Mutex<Set<ObjectIdentifier>>([])
+        // Kept, so that no later connection goes by an earlier one's identity.
+        let answered = Mutex<[ObjectIdentifier: RawConnection]>([:])
         let upstream = try await StubUpstream.start { head, connection in
             _ = try await connection.readBody(head)
-            guard answered.withLock({ $0.insert(ObjectIdentifier(connection)).inserted }) else { return .close }
+            guard answered.withLock({ $0.updateValue(connection, forKey: ObjectIdentifier(connection)) == nil }) else {
+                return .close
+            }
             try await connection.send(StubAnswer.ok)
             return .keep
         }
