@@ -5,8 +5,8 @@ import Testing
 
 /// Real processes, killed and cut off while they publish and read, for `make soak`, which says how many events.
 ///
-/// Not a part of `make test` as long as a process sometimes does not end within a minute of SIGTERM here: what was
-/// published is whole then too, but the run can't go on.
+/// Not a part of `make test` as long as it fails in most runs, for a reason not found yet: in some a process does not end
+/// within a minute of SIGTERM. It should come back as soon as that is mended.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["SOAK_EVENTS"] != nil)) struct SoakTests {
     @Test func `whatever dies, no event is lost, none takes effect twice, and a subject's are in order`() async throws {
         let environment = ProcessInfo.processInfo.environment
