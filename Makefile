@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CONFIGURATION ?= release
 
-.PHONY: help run up down status logs staff test lint format bench soak compat-test
+.PHONY: help run up down status logs staff test lint format bench soak compat-test compose-test
 
 help:
 	@echo "make run              build and run everything here, on a private Postgres and Redis; Ctrl-C stops it"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench            measure beside pgbench, redis-benchmark and nginx"
 	@echo "make soak             100,000 events while everything that carries them is killed; none may be lost"
 	@echo "make compat-test      the stories with one service of the previous release beside the new ones, and the reverse"
+	@echo "make compose-test     build the images, run docker-compose.yml, ill-treat it; COMPOSE and ENGINE name the commands"
 	@echo "Settings come from the environment or .env: see .env.example."
 
 run up down status logs:
@@ -52,3 +53,8 @@ soak:
 compat-test:
 	@scripts/install-dependencies
 	scripts/compat-test
+
+compose-test: export COMPOSE := $(COMPOSE)
+compose-test: export ENGINE := $(ENGINE)
+compose-test:
+	python3 Tests/ComposeTests/compose_test.py
