@@ -141,7 +141,7 @@ class Installation:
         """How many requests of clients it has answered."""
         lines = [
             line for line in self.metrics(container, service).splitlines()
-            if line.startswith("http_requests_total{") and "/api/v1/" in line
+            if line.startswith("http_server_requests_total{") and "/call-requests" in line
         ]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
