@@ -3,6 +3,12 @@ import Postgres
 import ServiceKit
 import Synchronization
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// One try of a request to take effect. A request without a key is told so nowhere: everything here then costs nothing.
 public final class Attempt: Sendable {
     private enum State {
@@ -35,6 +41,10 @@ public final class Attempt: Sendable {
 
     /// Whether the request has an `Idempotency-Key`.
     public var isKeyed: Bool { keyed != nil }
+
+    /// The same for each try of the caller with the same key, whatever the body, and nobody else's; nil without a key. It
+    /// is for what takes effect elsewhere than in Postgres, where it can name the effect, and tells nothing of the key.
+    public var id: UUID? { keyed?.id }
 
     /// Answers again, or takes effect and keeps the answer. Call it first in the transaction, which must roll back when
     /// this throws.

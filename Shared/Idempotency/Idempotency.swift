@@ -44,6 +44,8 @@ public struct Idempotency: Sendable {
     /// Answers a request with what was answered before, or lets `body` answer it. Without a key it is `body` alone.
     ///
     /// - Parameters:
+    ///   - caller: whose key it is; who asks, when nil. Give it where the effect itself changes whom a second try comes
+    ///     from.
     ///   - beforeReplay: runs before an answer is given again, for what must be so whenever it is given, such as that
     ///     Redis has heard. It may throw.
     ///   - body: does all of the work, in whatever transaction it likes, in which it calls
@@ -51,10 +53,12 @@ public struct Idempotency: Sendable {
     /// - Throws: `Problem`: 400 for a key that is none, 422 `idempotency_key_reused` for one that came with another
     ///   request; `PostgresError`; what the closures throw.
     public func once(
-        _ request: ServiceRequest, _ postgres: PostgresClient, beforeReplay: () async throws -> Void = {},
-        _ body: (Attempt) async throws -> Response
+        _ request: ServiceRequest, _ postgres: PostgresClient, by caller: Claims? = nil,
+        beforeReplay: () async throws -> Void = {}, _ body: (Attempt) async throws -> Response
     ) async throws -> Response {
-        guard let keyed = try KeyedRequest(request, hashing: seal.hashing) else { return try await body(.unkeyed) }
+        guard let keyed = try KeyedRequest(request, by: caller, hashing: seal.hashing) else {
+            return try await body(.unkeyed)
+        }
         if let answer = try await answer(to: keyed, postgres) {
             try await beforeReplay()
             return answer

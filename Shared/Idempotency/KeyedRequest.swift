@@ -16,17 +16,26 @@ struct KeyedRequest: Sendable, Hashable {
     /// 32 bytes for method, path and body.
     let request: [UInt8]
 
+    /// - Parameter caller: whose key it is; who asks, when nil.
     /// - Returns: nil for a request without a key.
     /// - Throws: `Problem` (400) for a key that is none.
-    init?(_ request: ServiceRequest, hashing secret: SymmetricKey) throws(Problem) {
+    init?(_ request: ServiceRequest, by caller: Claims? = nil, hashing secret: SymmetricKey) throws(Problem) {
         guard let name = Self.field, let key = request.head.headerFields[name] else { return nil }
         guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
             throw Problem(.badRequest, "Idempotency-Key must have 1 to 255 characters, all of them printable ASCII.")
         }
-        self.key = Self.mac([Array(Self.caller(request.claims).utf8), Array(key.utf8)], secret)
+        self.key = Self.mac([Array(Self.caller(caller ?? request.claims).utf8), Array(key.utf8)], secret)
         let path = Self.canonical(request.head.path ?? "/")
         self.request = Self.mac(
             [Array(request.head.method.rawValue.utf8), Array(path.utf8), Array(request.body.readableBytesView)], secret)
+    }
+
+    /// A UUID of version 8 (RFC 9562, section 5.8) that is made of the key's hash.
+    var id: UUID {
+        var bytes = Array(SHA256.hash(data: key).prefix(16))
+        bytes[6] = bytes[6] & 0x0F | 0x80
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 
     private static let field = HTTPField.Name("Idempotency-Key")

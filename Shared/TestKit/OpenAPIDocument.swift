@@ -27,6 +27,8 @@ public struct OpenAPIDocument: Sendable {
         public var hasBody = false
         /// The status codes.
         public var statuses: Set<Int> = []
+        /// The names of those of `components/parameters` that it takes.
+        public var parameters: Set<String> = []
         public var id: String?
     }
 
@@ -91,6 +93,11 @@ public struct OpenAPIDocument: Sendable {
             case ("paths", 8) where group == "responses":
                 guard let operation, let status = Int(key) else { throw malformed("no status") }
                 operations[operation]?.statuses.insert(status)
+            case ("paths", 8) where group == "parameters":
+                guard let operation else { break }
+                for name in content.matches(of: /#\/components\/parameters\/(\w+)/) {
+                    operations[operation]?.parameters.insert(String(name.1))
+                }
             case ("components", 2): group = key
             case ("components", 4): components.insert("/components/\(group)/\(key)")
             default: break

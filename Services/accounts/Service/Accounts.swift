@@ -1,5 +1,6 @@
 import AccountsDomain
 import Events
+import Idempotency
 import Postgres
 
 /// What the use cases of accounts work with. Each is a method in a file of its own.
@@ -11,6 +12,8 @@ struct Accounts: Sendable {
     /// What other services learn of.
     let outbox: Outbox
     let outgoing: DeliveryQueue
+    /// Answers again what came before with the same key.
+    let idempotency: Idempotency
     let payments: any PaymentProvider
     /// Checks what Stripe posts; nil unless Stripe is the provider.
     let webhook: StripeWebhook?

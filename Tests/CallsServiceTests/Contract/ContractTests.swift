@@ -44,6 +44,7 @@ extension RunningCalls {
                     #expect(details?.isPublic == false && details?.hasBody == (route.accepts == .json), "\(route)")
                     var statuses: Set = [200, 403, 503]
                     if route.accepts == .json { statuses.formUnion([400, 413, 415, 422]) }
+                    #expect(details?.parameters.contains("IdempotencyKey") == (route.accepts == .json), "\(route)")
                     if route.path.contains("{id}") || route.path.hasSuffix("requests") && route.method == .get {
                         statuses.insert(404)
                     }

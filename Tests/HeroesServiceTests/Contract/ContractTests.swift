@@ -22,6 +22,7 @@ struct ContractTests {
                 let details = documented[.init(method: route.method.rawValue, path: route.path)]
                 #expect(details?.isPublic == (route.access == .public), "\(route)")
                 #expect(details?.hasBody == (route.accepts == .json), "\(route)")
+                #expect(details?.parameters.contains("IdempotencyKey") == (route.accepts == .json), "\(route)")
                 let always =
                     [503] + (route.accepts == .json ? [400, 413, 415, 422] : []) + (route.access == .user ? [403] : [])
                 #expect(details?.statuses.isSuperset(of: always) == true, "\(route): \(details?.statuses ?? [])")

@@ -1,4 +1,5 @@
 import Events
+import Idempotency
 import Postgres
 
 /// Where accounts keeps everything; no other service reads it.
@@ -15,5 +16,6 @@ public enum AccountsSchema {
             Migration(number: 3, name: "payments", sql: PackageResources._003_payments_sql),
             Migration(number: 4, name: "events", sql: EventTables.sql(schema: name)),
             Migration(number: 5, name: "parked_deliveries", sql: PackageResources._005_parked_deliveries_sql),
+            Migration(number: 6, name: "idempotency", sql: IdempotencyTables.sql(schema: name)),
         ])
 }

@@ -1,6 +1,7 @@
 import AccountsDomain
 import AsyncHTTPClient
 import Events
+import Idempotency
 import Identity
 import Logging
 import NIOCore
@@ -37,6 +38,9 @@ public struct AccountsProcess: Sendable {
         let tokens = TokenStore(
             secret: settings.secret, copies: TokenCopies(redis: redis), outbox: outbox,
             lifetimes: settings.rules.lifetimes, logger: logger)
+        let idempotency = Idempotency(
+            schema: AccountsSchema.name, secret: settings.secret,
+            now: { Timestamp(microseconds: now().microseconds) })
         let queue = DeliveryQueue(seal: MessageSeal(settings.secret))
         let templates = try MessageTemplates(webDomain: settings.webDomain)
         let zones = try TimeZoneDatabase.system()
@@ -48,7 +52,8 @@ public struct AccountsProcess: Sendable {
         }
         let accounts = Accounts(
             postgres: postgres, passwords: passwords, tokens: tokens, codes: CodeHasher(settings.secret),
-            outbox: outbox, outgoing: queue, payments: payments, webhook: webhook, zones: zones,
+            outbox: outbox, outgoing: queue, idempotency: idempotency, payments: payments, webhook: webhook,
+            zones: zones,
             rules: settings.rules, now: now)
         table = accounts.routes
         let delivery = Self.delivery(
@@ -64,6 +69,7 @@ public struct AccountsProcess: Sendable {
                 Relay(outbox, postgres: postgres, redis: redis, logger: logger),
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
                 Housekeeping(postgres: postgres, logger: logger, now: now),
+                IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
             ] + delivery + consumers,
             registry: registry, log: log, logger: logger, onListening: onListening)
     }

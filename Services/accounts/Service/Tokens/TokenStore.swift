@@ -3,6 +3,7 @@ import Events
 import Identity
 import Logging
 import Postgres
+import Redis
 import ServiceKit
 import Synchronization
 
@@ -202,6 +203,25 @@ final class TokenStore: Sendable {
         try await copies.write(changes.copies)
         try await remove(changes.syncIDs, postgres)
         return changes.syncIDs.count
+    }
+
+    /// Tells Redis of all changes that had committed before, whichever process made them.
+    ///
+    /// - Throws: a `Problem` (503) when Redis could not be told; `PostgresError`.
+    func settleAll(_ postgres: PostgresClient) async throws {
+        let newest = try await postgres.read("SELECT max(id) FROM accounts.token_sync")
+        guard let last = try newest.first?.decode(Int64?.self) else { return }
+        var isQueued = true
+        while isQueued {
+            do {
+                _ = try await sweep(postgres)
+            } catch let error as RedisError {
+                logger.warning("Redis was not told of token changes", metadata: ["error": "\(error)"])
+                throw Problem.unavailable()
+            }
+            let left = try await postgres.read("SELECT EXISTS (SELECT FROM accounts.token_sync WHERE id <= \(last))")
+            isQueued = try left.first?.decode(Bool.self) ?? false
+        }
     }
 
     private func remove(_ ids: [Int64], _ postgres: PostgresClient) async throws {

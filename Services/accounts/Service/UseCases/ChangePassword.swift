@@ -1,5 +1,7 @@
 import AccountsDomain
 import Hummingbird
+import Idempotency
+import Identity
 import Postgres
 import ServiceKit
 
@@ -7,6 +9,12 @@ extension Accounts {
     /// A user who knows the old password sets a new one. All other tokens end; the one of this request stays.
     func changePassword(_ request: ServiceRequest) async throws -> Response {
         let user = try request.user
+        return try await once(request) { try await changePassword(request, of: user, $0) }
+    }
+
+    private func changePassword(
+        _ request: ServiceRequest, of user: Claims.User, _ attempt: Attempt
+    ) async throws -> Response {
         var fields = try request.fields()
         let (old, new) = try fields.finish(
             fields.made("old_password", Password.parse), fields.made("new_password", Password.parse))
@@ -17,7 +25,7 @@ extension Accounts {
         let hash = try await passwords.hash(new.secret)
 
         let now = now()
-        let changes = try await outbox.withTransaction(postgres) { transaction in
+        return try await change(attempt) { transaction in
             // Of two changes at once, the one that comes second no longer has the right old password.
             let rows = try await transaction.execute(
                 """
@@ -26,10 +34,9 @@ extension Accounts {
                 """)
             guard rows.affected == 1 else { throw wrong }
             try await drop(.password, of: user.id, at: now, in: transaction)
-            return try await tokens.revokeAll(
+            let changes = try await tokens.revokeAll(
                 of: user.id, except: user.tokenID, at: now, trace: request.trace, in: transaction)
+            return .answered(.empty(), changes)
         }
-        try await tokens.settle(changes)
-        return .empty()
     }
 }

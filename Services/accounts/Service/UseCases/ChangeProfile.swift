@@ -1,8 +1,15 @@
 import AccountsDomain
 import Events
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 extension Accounts {
     /// A user changes what the profile shows. A new address or number waits for its code.
@@ -11,9 +18,13 @@ extension Accounts {
     /// learns it when the code is given back.
     func changeProfile(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
+        return try await once(request) { try await changeProfile(request, of: id, $0) }
+    }
+
+    private func changeProfile(_ request: ServiceRequest, of id: UUID, _ attempt: Attempt) async throws -> Response {
         let patch = try patch(request)
         let now = now()
-        let (profile, changes, sends) = try await outbox.withTransaction(postgres) { transaction in
+        return try await change(attempt) { transaction in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
             let change = before.user.applying(patch, at: now)
             var changes = TokenChanges.none
@@ -35,11 +46,8 @@ extension Accounts {
                 }
             }
             guard let after = try await transaction.profile(id, at: now) else { throw Problem.userGone }
-            return (after, changes, !change.codes.isEmpty)
+            return .answered(.profile(after), changes, sends: !change.codes.isEmpty)
         }
-        if sends { outgoing.wake() }
-        try await tokens.settle(changes)
-        return .profile(profile)
     }
 
     private func patch(_ request: ServiceRequest) throws -> ProfilePatch {

@@ -1,5 +1,6 @@
 import AccountsDomain
 import Hummingbird
+import Idempotency
 import Identity
 import Postgres
 import ServiceKit
@@ -13,6 +14,10 @@ import Foundation
 extension Accounts {
     /// A user proves the password and gets a token.
     func login(_ request: ServiceRequest) async throws -> Response {
+        try await once(request) { try await login(request, $0) }
+    }
+
+    private func login(_ request: ServiceRequest, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let (email, password) = try fields.finish(fields.string("email"), fields.string("password"))
         // The password may be changed while its old hash is being computed; then the new one decides.
@@ -20,7 +25,9 @@ extension Accounts {
             let credentials = try await credentials(email: email)
             guard try await passwords.verify(password, against: credentials?.hash), let credentials else { break }
             let renewed = passwords.isOutdated(credentials.hash) ? try await passwords.hash(password) : nil
-            if let response = try await signIn(credentials, renewed, request.trace) { return response }
+            do {
+                return try await signIn(credentials, renewed, request.trace, attempt)
+            } catch is OutdatedCredentials {}
         }
         throw Problem(.permissionDenied, "The email address or the password is not right.")
     }
@@ -48,25 +55,27 @@ extension Accounts {
         return PasswordHash(text).map { Credentials(user: user, hash: $0) }
     }
 
-    /// Hands out a token, unless the password has changed since its hash was read.
+    /// The password has changed since its hash was read.
+    private struct OutdatedCredentials: Error {}
+
+    /// Hands out a token.
+    ///
+    /// - Throws: ``OutdatedCredentials``.
     private func signIn(
-        _ credentials: Credentials, _ renewed: PasswordHash?, _ trace: TraceContext
-    ) async throws -> Response? {
+        _ credentials: Credentials, _ renewed: PasswordHash?, _ trace: TraceContext, _ attempt: Attempt
+    ) async throws -> Response {
         let now = now()
-        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, Token, TokenChanges)? in
+        return try await change(attempt) { transaction in
             guard let profile = try await transaction.lockedProfile(credentials.user, at: now),
                 let owner = try await owner(of: credentials, in: transaction)
-            else { return nil }
+            else { throw OutdatedCredentials() }
             if let renewed {
                 _ = try await transaction.execute(
                     "UPDATE accounts.users SET password_hash = \(renewed.text) WHERE id = \(credentials.user)")
             }
             let (token, changes) = try await tokens.issue(to: owner, at: now, trace: trace, in: transaction)
-            return (profile, token, changes)
+            return .answered(.profile(profile, token: token), changes)
         }
-        guard let (profile, token, changes) = result else { return nil }
-        try await tokens.settle(changes)
-        return .profile(profile, token: token)
     }
 
     /// What tokens say of a user whose row the transaction has locked, if the password is still the same.

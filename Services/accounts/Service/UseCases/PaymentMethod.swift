@@ -1,6 +1,7 @@
 import AccountsDomain
 import Events
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
 
@@ -15,25 +16,33 @@ extension Accounts {
     /// `payment_verified` as it is until it has.
     func attachPaymentMethod(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
+        return try await once(request) { try await attachPaymentMethod(request, of: id, $0) }
+    }
+
+    /// The provider is asked outside of any transaction; that the tries of a request with a key are one attempt for it,
+    /// whatever ends one of them midway, is what keeps it to one effect there.
+    private func attachPaymentMethod(
+        _ request: ServiceRequest, of id: UUID, _ keyed: Attempt
+    ) async throws -> Response {
         var fields = try request.fields()
         let method = try fields.finish(
             fields.parsed("payment_method", "This is no payment method.") { PaymentMethodName.isValid($0) ? $0 : nil })
 
-        let attempt = PaymentAttempt(id: UUID(), userID: id, method: method, customer: try await customer(of: id))
-        try await begin(attempt, at: now())
+        let attempt = try await begin(
+            PaymentAttempt(id: keyed.id ?? UUID(), userID: id, method: method, customer: try await customer(of: id)),
+            at: now())
         let outcome = try await payments.confirm(attempt)
         let now = now()
-        let (profile, changes) = try await outbox.withTransaction(postgres) { transaction in
+        return try await change(keyed) { transaction in
             guard try await transaction.lockedProfile(id, at: now) != nil else { throw Problem.userGone }
             let changes = try await settle(attempt, outcome, at: now, trace: request.trace, in: transaction)
             guard let profile = try await transaction.profile(id, at: now) else { throw Problem.userGone }
-            return (profile, changes)
-        }
-        try await tokens.settle(changes)
-        switch outcome {
-        case .confirmed, .pending: return .profile(profile)
-        case .declined: throw Problem(.paymentDeclined)
-        case .unknownMethod: throw Problem.invalid("payment_method", "There is no such payment method.")
+            switch outcome {
+            case .confirmed, .pending: return .answered(.profile(profile), changes)
+            case .declined: return .refused(Problem(.paymentDeclined))
+            case .unknownMethod:
+                return .refused(Problem.invalid("payment_method", "There is no such payment method."))
+            }
         }
     }
 
@@ -44,16 +53,31 @@ extension Accounts {
         return try row.decode(String?.self)
     }
 
-    /// Notes an attempt before the provider hears of it. The last wish counts.
-    private func begin(_ attempt: PaymentAttempt, at now: Instant) async throws {
+    /// Notes an attempt before the provider hears of it. The last wish counts; one that was noted before, by an earlier
+    /// try of its request, is no new one.
+    ///
+    /// - Returns: the attempt, under another id when its own is that of a request whose key is forgotten by now.
+    /// - Throws: a `Problem` (422) when the key came with another method before.
+    private func begin(_ attempt: PaymentAttempt, at now: Instant) async throws -> PaymentAttempt {
         try await postgres.withTransaction { transaction in
             guard try await transaction.lockedProfile(attempt.userID, at: now) != nil else { throw Problem.userGone }
+            var attempt = attempt
+            let noted = try await transaction.execute(
+                "SELECT method, created FROM accounts.payment_attempts WHERE id = \(attempt.id)")
+            if let (method, created) = try noted.first?.decode((String, Instant).self) {
+                if now.since(created) < Idempotency.lifetime {
+                    guard method == attempt.method else { throw Problem(.idempotencyKeyReused) }
+                    return attempt
+                }
+                attempt.id = UUID()
+            }
             try await supersede(attempt.userID, at: now, in: transaction)
             _ = try await transaction.execute(
                 """
                 INSERT INTO accounts.payment_attempts (id, user_id, provider, method, state, created, updated)
                 VALUES (\(attempt.id), \(attempt.userID), \(payments.name), \(attempt.method), 'pending', \(now), \(now))
                 """)
+            return attempt
         }
     }
 

@@ -1,6 +1,7 @@
 import AccountsDomain
 import Events
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
 
@@ -13,6 +14,10 @@ import Foundation
 extension Accounts {
     /// A person becomes a user, signed in, with an address to be verified.
     func register(_ request: ServiceRequest) async throws -> Response {
+        try await once(request, endsTokens: false) { try await register(request, $0) }
+    }
+
+    private func register(_ request: ServiceRequest, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let (firstName, lastName, email, password, timezone) = try fields.finish(
             fields.made("first_name", PersonName.parse), fields.made("last_name", PersonName.parse),
@@ -24,7 +29,7 @@ extension Accounts {
         let user = User(
             id: UUID(), firstName: firstName, lastName: lastName, email: email, timezone: timezone, registered: now)
         do {
-            let (profile, token) = try await outbox.withTransaction(postgres) { transaction in
+            return try await change(attempt) { transaction in
                 _ = try await transaction.execute(
                     """
                     INSERT INTO accounts.users
@@ -39,11 +44,9 @@ extension Accounts {
                     id: user.id, isStaff: false, email: false, phone: false, payment: false, version: 1)
                 // The first token of a user pushes no other out.
                 let (token, _) = try await tokens.issue(to: owner, at: now, trace: request.trace, in: transaction)
-                return (try await transaction.profile(user.id, at: now), token)
+                guard let profile = try await transaction.profile(user.id, at: now) else { throw Problem.userGone }
+                return .answered(.profile(profile, token: token, .created), sends: true)
             }
-            outgoing.wake()
-            guard let profile else { throw Problem.userGone }
-            return .profile(profile, token: token, .created)
         } catch let error as PostgresError where error.constraint == "users_email_unique" {
             throw Problem.emailTaken
         }

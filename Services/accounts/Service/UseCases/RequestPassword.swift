@@ -1,5 +1,6 @@
 import AccountsDomain
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
 
@@ -12,10 +13,14 @@ import Foundation
 extension Accounts {
     /// Sends a code for a new password to a verified address.
     func requestPassword(_ request: ServiceRequest) async throws -> Response {
+        try await once(request, endsTokens: false) { try await requestPassword(request, $0) }
+    }
+
+    private func requestPassword(_ request: ServiceRequest, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let email = try fields.finish(fields.made("email", EmailAddress.parse))
         let now = now()
-        try await postgres.withTransaction { transaction in
+        return try await change(attempt) { transaction in
             if let profile = try await owner(of: email, at: now, in: transaction) {
                 try await send(.password, to: email.text, user: profile.user, at: now, in: transaction)
             } else if rules.hidesAccounts {
@@ -23,10 +28,10 @@ extension Accounts {
             } else {
                 throw Problem(.notFound, "There is no account with this verified email address.")
             }
-        }
-        outgoing.wake()
-        return .json { json in
-            json.object { $0.field("detail", "A reset code has been sent to your email address.") }
+            let answer = Response.json { json in
+                json.object { $0.field("detail", "A reset code has been sent to your email address.") }
+            }
+            return .answered(answer, sends: true)
         }
     }
 

@@ -1,5 +1,6 @@
 import AccountsDomain
 import Hummingbird
+import Idempotency
 import Identity
 import Postgres
 import ServiceKit
@@ -13,6 +14,11 @@ import Foundation
 extension Accounts {
     /// Whoever has the code sets a new password and is signed in; every token issued before ends.
     func resetPassword(_ request: ServiceRequest) async throws -> Response {
+        // It ends the token that it may have come with: whoever asks again is nobody.
+        try await once(request, by: .anonymous) { try await resetPassword(request, $0) }
+    }
+
+    private func resetPassword(_ request: ServiceRequest, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let (code, password) = try fields.finish(
             fields.code(.password), fields.made("new_password", Password.parse))
@@ -24,24 +30,21 @@ extension Accounts {
         }
         let hash = try await passwords.hash(password.secret)
         let now = now()
-        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, Token, TokenChanges)? in
+        return try await change(attempt) { transaction in
             guard let profile = try await transaction.lockedProfile(id, at: now),
                 try await use(code, of: id, at: now, in: transaction) != nil
-            else { return nil }
+            else { return .refused(.noSuchCode) }
             let rows = try await transaction.execute(
                 """
                 UPDATE accounts.users SET password_hash = \(hash.text) WHERE id = \(id)
                 RETURNING \(TokenOwner.columns)
                 """)
-            guard let owner = try rows.first.map(TokenOwner.init) else { return nil }
+            guard let owner = try rows.first.map(TokenOwner.init) else { throw Problem.userGone }
             var changes = try await tokens.revokeAll(of: id, at: now, trace: request.trace, in: transaction)
             let (token, more) = try await tokens.issue(to: owner, at: now, trace: request.trace, in: transaction)
             changes.append(more)
-            return (profile, token, changes)
+            return .answered(.profile(profile, token: token), changes)
         }
-        guard let (profile, token, changes) = result else { throw Problem.noSuchCode }
-        try await tokens.settle(changes)
-        return .profile(profile, token: token)
     }
 
     private func user(with code: VerificationCode, at now: Instant) async throws -> UUID? {

@@ -1,8 +1,15 @@
 import AccountsDomain
 import Events
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 extension Accounts {
     /// A code shows that mail to an address arrives; the address becomes the user's.
@@ -10,23 +17,25 @@ extension Accounts {
     /// An address that is somebody's by now is a conflict, which the database finds; the code then stays unused.
     func verifyEmail(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
+        return try await once(request) { try await verifyEmail(request, of: id, $0) }
+    }
+
+    private func verifyEmail(_ request: ServiceRequest, of id: UUID, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let code = try fields.finish(fields.code(.email))
         let now = now()
         do {
-            let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in
+            return try await change(attempt) { transaction in
                 guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
-                guard let address = try await use(code, of: id, at: now, in: transaction) else { return nil }
+                // A wrong try counts.
+                guard let address = try await use(code, of: id, at: now, in: transaction) else {
+                    return .refused(.noSuchCode)
+                }
                 let changes = try await take(
                     EmailAddress(stored: address), for: before.user, at: now, trace: request.trace, in: transaction)
                 guard let profile = try await transaction.profile(id, at: now) else { throw Problem.userGone }
-                return (profile, changes)
+                return .answered(.profile(profile), changes, sends: true)
             }
-            // A wrong try has been counted and committed.
-            guard let (profile, changes) = result else { throw Problem.noSuchCode }
-            outgoing.wake()
-            try await tokens.settle(changes)
-            return .profile(profile)
         } catch let error as PostgresError where error.constraint == "users_email_unique" {
             throw Problem.emailTaken
         }

@@ -1,19 +1,32 @@
 import AccountsDomain
 import Events
 import Hummingbird
+import Idempotency
 import Postgres
 import ServiceKit
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 extension Accounts {
     /// A code shows that an SMS to a number arrives; the number becomes the user's.
     func verifyPhone(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
+        return try await once(request) { try await verifyPhone(request, of: id, $0) }
+    }
+
+    private func verifyPhone(_ request: ServiceRequest, of id: UUID, _ attempt: Attempt) async throws -> Response {
         var fields = try request.fields()
         let code = try fields.finish(fields.code(.phone))
         let now = now()
-        let result = try await outbox.withTransaction(postgres) { transaction -> (Profile, TokenChanges)? in
+        return try await change(attempt) { transaction in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
-            guard let number = try await use(code, of: id, at: now, in: transaction) else { return nil }
+            guard let number = try await use(code, of: id, at: now, in: transaction) else {
+                return .refused(.noSuchCode)
+            }
             let rows = try await transaction.execute(
                 """
                 UPDATE accounts.users SET phone = \(number), phone_verified = true, updated = \(now),
@@ -23,12 +36,10 @@ extension Accounts {
             guard let owner = try rows.first.map(TokenOwner.init),
                 let profile = try await transaction.profile(id, at: now)
             else { throw Problem.userGone }
-            if before.user.phoneVerified { return (profile, .none) }
+            if before.user.phoneVerified { return .answered(.profile(profile)) }
             try await outbox.append(.userVerified(owner, trace: request.trace), in: transaction)
-            return (profile, try await tokens.flagsChanged(of: owner, losing: false, at: now, in: transaction))
+            let changes = try await tokens.flagsChanged(of: owner, losing: false, at: now, in: transaction)
+            return .answered(.profile(profile), changes)
         }
-        guard let (profile, changes) = result else { throw Problem.noSuchCode }
-        try await tokens.settle(changes)
-        return .profile(profile)
     }
 }
