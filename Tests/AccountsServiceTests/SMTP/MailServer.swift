@@ -183,8 +183,10 @@ final class MailServer: Sendable {
 
         def check(server, session, envelope, mechanism, data):
             good = isinstance(data, LoginPassword) and data.login + b":" + data.password == login.encode()
-            note("login", text=f"{mechanism} {good} {session.ssl is not None}")
-            return AuthResult(success=good)
+            # The session knows of STARTTLS only.
+            secure = session.ssl is not None or server.transport.get_extra_info("ssl_object") is not None
+            note("login", text=f"{mechanism} {good} {secure}")
+            return AuthResult(success=good, handled=False)
 
         async def main():
             context = None
@@ -193,7 +195,7 @@ final class MailServer: Sendable {
                 context.load_cert_chain(folder + "/cert.pem", folder + "/key.pem")
             options = {"hostname": "mx.test", "ident": "test"}
             if mode == "starttls": options |= {"tls_context": context, "require_starttls": True}
-            if login: options |= {"authenticator": check, "auth_required": True, "auth_require_tls": mode != "plain"}
+            if login: options |= {"authenticator": check, "auth_required": True, "auth_require_tls": mode == "starttls"}
             loop = asyncio.get_running_loop()
             server = await loop.create_server(lambda: Server(Handler(), **options), "127.0.0.1", port,
                                               ssl=context if mode == "tls" else None)

@@ -95,6 +95,10 @@ struct SMTPTransportTests {
 
     static let replies: [(String, DeliveryFailure?)] = [
         ("ok", nil), ("slow", nil),
+        ("rcpt550", DeliveryFailure(reason: "smtp 550 5.1.1", isPermanent: true)),
+        ("rcpt553", DeliveryFailure(reason: "smtp 553 5.1.1", isPermanent: true)),
+        ("rcpt450", DeliveryFailure(reason: "smtp 450 4.1.1", isPermanent: false)),
+        ("rcpt421", DeliveryFailure(reason: "smtp 421 4.1.1", isPermanent: false)),
         ("data554", DeliveryFailure(reason: "smtp 554 5.7.1", isPermanent: true)),
         ("data552", DeliveryFailure(reason: "smtp 552 5.7.1", isPermanent: true)),
         ("data451", DeliveryFailure(reason: "smtp 451 4.7.1", isPermanent: false)),
@@ -176,5 +180,35 @@ struct SMTPTransportTests {
         let optional = try Self.transport(server, "?starttls=optional", login: "me:hunter2@")
         #expect(await Self.failure(optional, Self.mail()) == nil)
         #expect(try server.entries("login").map(\.text) == ["PLAIN True False"])
+    }
+
+    @Test("With STARTTLS, and with TLS from the start, mail arrives at whom the certificate vouches for")
+    func encrypted() async throws {
+        for (mode, scheme, parameters) in [
+            (MailServer.Mode.startTLS, "smtp", "?starttls=required"), (.startTLS, "smtp", "?starttls=optional"),
+            (.implicitTLS, "smtps", "?connections=4"),
+        ] {
+            let server = try await MailServer.start(mode, login: "me:p w%")
+            let trusting = "\(parameters)&ca=\(server.certificate)"
+            let transport = try Self.transport(server, trusting, scheme: scheme, login: "me:p%20w%25@")
+            #expect(await Self.failure(transport, Self.mail()) == nil)
+            #expect(try server.entries("login").map(\.text) == ["PLAIN True True"])
+
+            // Nobody vouches for it: nothing is sent.
+            let before = try server.entries("mail").count
+            let other = try Self.transport(server, parameters, scheme: scheme, login: "me:p%20w%25@")
+            let failure = try #require(await Self.failure(other, Self.mail()))
+            #expect(!failure.isPermanent && failure.reason.contains("certificate"), "\(failure)")
+            #expect(try server.entries("mail").count == before && server.entries("login").count == 1)
+        }
+    }
+
+    @Test("A password that is refused is a refusal")
+    func login() async throws {
+        let server = try await MailServer.start(login: "me:right")
+        let transport = try Self.transport(server, "?starttls=none", login: "me:wrong@")
+        #expect(
+            await Self.failure(transport, Self.mail())
+                == DeliveryFailure(reason: "smtp 535 5.7.8", isPermanent: true))
     }
 }

@@ -32,7 +32,7 @@ struct MailText: Sendable {
         line("Auto-Submitted: auto-generated")
         if let unsubscribe = mail.unsubscribe { line("List-Unsubscribe: <\(unsubscribe)>") }
         line("MIME-Version: 1.0")
-        line("Content-Type: multipart/alternative; boundary=\"\(boundary)\"")
+        line("Content-Type: multipart/alternative;\r\n boundary=\"\(boundary)\"")
         line("")
         for (type, body) in [("plain", mail.text), ("html", mail.html)] {
             line("--" + boundary)

@@ -144,7 +144,10 @@ final class CurlConnection: @unchecked Sendable {
     private static let note: techheroes_curl_transfer = { bytes, size, count, context in
         guard let bytes, let reply = context?.assumingMemoryBound(to: Reply.self) else { return size * count }
         let line = UnsafeRawBufferPointer(start: bytes, count: size * count)
-        reply.pointee.enhanced = EnhancedStatus.inReply(line)
+        // Only a refusal's: after it libcurl says QUIT, which is answered as well.
+        if line.first == UInt8(ascii: "4") || line.first == UInt8(ascii: "5") {
+            reply.pointee.enhanced = EnhancedStatus.inReply(line)
+        }
         return size * count
     }
 
