@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import ServiceKit
+import TestKit
 import Testing
 
 @testable import AccountsService
@@ -89,15 +90,15 @@ struct PublishingTests {
         try await RunningAccounts.with { app in
             try await Self.story(app) { _, _ in
                 let events = try await app.published()
-                let types = try EventSchema.types()
+                let types = try EventSchema.types(of: "accounts")
                 #expect(Set(events.map(\.type)) == Set(types))
                 for event in events {
-                    let faults = try EventSchema(type: event.type).faults(of: event.envelope)
+                    let faults = try EventSchema(service: "accounts", type: event.type).faults(of: event.envelope)
                     #expect(faults.isEmpty, "\(event.type)")
                 }
                 for type in types {
-                    let sample = try EventSchema.read("\(type).sample.json")
-                    #expect(try EventSchema(type: type).faults(of: sample).isEmpty)
+                    let sample = try EventSchema.sample(service: "accounts", type: type)
+                    #expect(try EventSchema(service: "accounts", type: type).faults(of: sample).isEmpty)
                     // Null and a value in one place are as good as each other.
                     let shapes = events.filter { $0.type == type }.map(\.envelope.shape)
                     let nullable: Set<String> = [".data.profile_image:string", ".traceparent:string"]
@@ -109,7 +110,7 @@ struct PublishingTests {
 
     @Test("A schema finds what is wrong")
     func schemaFaults() throws {
-        guard case .object(var event) = try EventSchema.read("user.verified.sample.json"),
+        guard case .object(var event) = try EventSchema.sample(service: "accounts", type: "user.verified"),
             case .object(var data)? = event["data"]
         else { throw TestFailure("no sample") }
         data["email"] = .string("somebody@example.com")
@@ -117,7 +118,7 @@ struct PublishingTests {
         event["data"] = .object(data)
         event["position"] = .integer(0)
         event["subject"] = nil
-        #expect(try EventSchema(type: "user.verified").faults(of: .object(event)).count == 4)
+        #expect(try EventSchema(service: "accounts", type: "user.verified").faults(of: .object(event)).count == 4)
     }
 
     @Test("No event holds an email address, a phone number, a code, a password or a token")

@@ -38,19 +38,19 @@ import Testing
                     "call.requested", "call.declined", "call.requested", "call.accepted", "call.times_suggested",
                     "call.time_agreed", "call.reminder_due",
                 ])
-            let types = try EventSchema.types()
+            let types = try EventSchema.types(of: "calls")
             #expect(Set(events.compactMap { $0.members["type"]?.text }) == Set(types))
             for event in events {
                 let type = try #require(event.members["type"]?.text)
-                #expect(try EventSchema(type: type).faults(of: event) == [], "\(event)")
+                #expect(try EventSchema(service: "calls", type: type).faults(of: event) == [], "\(event)")
                 let recipients = JSONValue.array([.string(cam.id.text), .string(tom.user.id.text)])
                 #expect(event.members["recipients"] == recipients)
                 #expect(event.members["data"]?.members["hero"] == .integer(tom.id))
                 #expect(event.members["data"]?.members["id"]?.integer.map { "\($0)" } == event.members["subject"]?.text)
             }
             for type in types {
-                let sample = try EventSchema.read("\(type).sample.json")
-                #expect(try EventSchema(type: type).faults(of: sample) == [])
+                let sample = try EventSchema.sample(service: "calls", type: type)
+                #expect(try EventSchema(service: "calls", type: type).faults(of: sample) == [])
                 let shapes = events.filter { $0.members["type"]?.text == type }.map(\.shape)
                 #expect(!shapes.isEmpty && shapes.allSatisfy { $0 == sample.shape }, "\(type) \(shapes)")
             }
