@@ -16,7 +16,7 @@ extension Accounts {
     /// `payment_verified` as it is until it has.
     func attachPaymentMethod(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
-        return try await once(request) { try await attachPaymentMethod(request, of: id, $0) }
+        return try await once(request, endsTokens: false) { try await attachPaymentMethod(request, of: id, $0) }
     }
 
     /// The provider is asked outside of any transaction; that the tries of a request with a key are one attempt for it,

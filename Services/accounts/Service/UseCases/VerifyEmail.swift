@@ -17,7 +17,7 @@ extension Accounts {
     /// An address that is somebody's by now is a conflict, which the database finds; the code then stays unused.
     func verifyEmail(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
-        return try await once(request) { try await verifyEmail(request, of: id, $0) }
+        return try await once(request, endsTokens: false) { try await verifyEmail(request, of: id, $0) }
     }
 
     private func verifyEmail(_ request: ServiceRequest, of id: UUID, _ attempt: Attempt) async throws -> Response {

@@ -15,7 +15,7 @@ extension Accounts {
     /// A code shows that an SMS to a number arrives; the number becomes the user's.
     func verifyPhone(_ request: ServiceRequest) async throws -> Response {
         let id = try request.user.id
-        return try await once(request) { try await verifyPhone(request, of: id, $0) }
+        return try await once(request, endsTokens: false) { try await verifyPhone(request, of: id, $0) }
     }
 
     private func verifyPhone(_ request: ServiceRequest, of id: UUID, _ attempt: Attempt) async throws -> Response {
