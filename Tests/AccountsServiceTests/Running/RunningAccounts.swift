@@ -31,6 +31,8 @@ struct RunningAccounts: Sendable {
         var postgres: TestPostgres?
         var redis: TestRedis?
         var settings: [String: String] = [:]
+        /// Between two looks at how many messages wait.
+        var deliveryCountInterval = Duration.seconds(15)
         var work = Scrypt.Parameters(logN: 4, r: 8, p: 1)
         var clock = TestClock()
     }
@@ -47,6 +49,7 @@ struct RunningAccounts: Sendable {
         let folder = try await temporaryFolder("accounts").path
         var settings = try makeSettings(postgres.uri(database: database), redis.url, folder, options.settings)
         settings.passwordWork = options.work
+        settings.deliveryCountInterval = options.deliveryCountInterval
         settings.runner.drainDelay = .zero
         let (ports, told) = AsyncStream<Int>.makeStream()
         let log = KeptLog()

@@ -70,6 +70,9 @@ public struct AccountsProcess: Sendable {
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
                 Housekeeping(postgres: postgres, logger: logger, now: now),
                 IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
+                DeliveryGauges(
+                    postgres: postgres, factory: registry, interval: settings.deliveryCountInterval, logger: logger,
+                    now: now),
             ] + delivery + consumers,
             registry: registry, log: log, logger: logger, onListening: onListening)
     }

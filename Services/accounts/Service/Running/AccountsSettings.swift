@@ -26,6 +26,8 @@ public struct AccountsSettings: Sendable {
     var passwordQueue: Int
     /// Only tests have less work done.
     var passwordWork = Scrypt.Parameters.standard
+    /// Only tests count more often.
+    var deliveryCountInterval: Duration = .seconds(15)
 
     enum Payments: Sendable {
         case sandbox
