@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CONFIGURATION ?= release
 
-.PHONY: help run up down status logs staff test lint format bench soak compat-test compose-test
+.PHONY: help run up down status logs staff demo-data test lint format bench soak compat-test compose-test
 
 help:
 	@echo "make run              build and run everything here, on a private Postgres and Redis; Ctrl-C stops it"
@@ -11,10 +11,11 @@ help:
 	@echo "make status           what runs in STACK_HOME"
 	@echo "make logs             follow the logs"
 	@echo "make staff EMAIL=...  make a user staff"
+	@echo "make demo-data N=...  add N heroes (1000) with users and call requests to what runs"
 	@echo "make test             all tests, on servers that they start themselves"
 	@echo "make lint             formatter and shellcheck"
 	@echo "make format           format the sources"
-	@echo "make bench            measure beside pgbench, redis-benchmark and nginx"
+	@echo "make bench            measure beside pgbench, redis-benchmark, nginx and Go"
 	@echo "make soak             100,000 events while everything that carries them is killed; none may be lost"
 	@echo "make compat-test      the stories with one service of the previous release beside the new ones, and the reverse"
 	@echo "make compose-test     build the images, run docker-compose.yml, ill-treat it; COMPOSE and ENGINE name the commands"
@@ -26,6 +27,10 @@ run up down status logs:
 staff: export EMAIL := $(EMAIL)
 staff:
 	@CONFIGURATION=$(CONFIGURATION) scripts/stack staff "$$EMAIL"
+
+demo-data: export N := $(N)
+demo-data:
+	@CONFIGURATION=$(CONFIGURATION) scripts/stack demo-data "$$N"
 
 test:
 	@scripts/install-dependencies --with-tests

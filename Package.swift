@@ -134,10 +134,16 @@ let package = Package(
         service("calls", ["CallsDomain"] + contextParts, resources: [.embedInCode("Migrations")]),
         main("calls"),
 
+        .target(
+            name: "DemoData", dependencies: ["HeroesDomain", "Postgres", "ServiceKit", logging],
+            path: "Benchmarks/DemoData", swiftSettings: strict),
+        .executableTarget(
+            name: "demo", dependencies: ["DemoData", "Postgres"], path: "Benchmarks/demo", swiftSettings: strict),
         .executableTarget(
             name: "bench",
             dependencies: [
-                "Postgres", "Redis", "Identity", "TestKit", "AccountsService", "Events", "ServiceKit", nioHTTP1,
+                "DemoData", "Postgres", "Redis", "Identity", "TestKit", "AccountsService", "Events", "ServiceKit",
+                nioHTTP1,
                 httpClient, logging, lifecycle,
             ] + nio,
             path: "Benchmarks/bench", swiftSettings: strict),
@@ -159,9 +165,9 @@ let package = Package(
             ["Idempotency", "Identity", "TestKit", hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")]
                 + nio),
         tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
-        tests("HeroesService", ["HeroesService", "TestKit", httpClient, hummingbird] + nio),
+        tests("HeroesService", ["DemoData", "HeroesService", "TestKit", httpClient, hummingbird] + nio),
         tests("CallsService", ["CallsService", "TestKit", httpClient, hummingbird] + nio),
-        tests("EndToEnd", ["TestKit", "Identity", httpClient] + nio),
+        tests("EndToEnd", ["TestKit", "Identity", "ServiceKit", httpClient, nioHTTP1] + nio),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -36,8 +36,15 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        ("heroes", { try await HeroesBench.run(seconds: seconds(3), rounds: rounds) }),
+        ("heroes-page", { try await HeroesPageBench.run(seconds: seconds(5), rounds: rounds) }),
+        ("heroes-growth", { try await HeroesGrowthBench.run(seconds: seconds(3), rounds: rounds) }),
+        ("heroes-million", { try await HeroesMillionBench.run() }),
         ("events", { try await EventsBench.run(seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 10) }),
     ]
+
+    private static func seconds(_ standard: Int) -> Int { Int(setting("BENCH_SECONDS") ?? "") ?? standard }
+    private static var rounds: Int { Int(setting("BENCH_ROUNDS") ?? "") ?? 5 }
 
     static func main() async throws {
         if CommandLine.arguments.dropFirst().first == "events-worker" {

@@ -91,18 +91,24 @@ public enum AccessMatrix {
     ///   - rules: one for each other route.
     public static func cases(of table: RouteTable, _ rules: [AccessRule]) throws -> [AccessCase] {
         let routes = table.routes.filter { if case .service = $0.access { false } else { true } }
-        let known = Dictionary(rules.map { ($0.route, $0) }) { first, _ in first }
-        let names = Set(routes.map(\.description))
-        guard known.count == rules.count, Set(known.keys) == names else {
-            throw Incomplete(description: "not in both: \(names.symmetricDifference(known.keys))")
+        return try cases(of: routes.map { .init(method: $0.method.rawValue, path: $0.path) }, rules)
+    }
+
+    /// - Parameters:
+    ///   - routes: what is documented, for a test that sees no service's table.
+    ///   - rules: one for each route. The cases come in their order.
+    public static func cases(of routes: [OpenAPIDocument.Operation], _ rules: [AccessRule]) throws -> [AccessCase] {
+        let known = Dictionary(routes.map { ($0.description, $0) }) { first, _ in first }
+        let named = Set(rules.map(\.route))
+        guard known.count == routes.count, named.count == rules.count, Set(known.keys) == named else {
+            throw Incomplete(description: "not in both: \(named.symmetricDifference(known.keys))")
         }
-        return try routes.flatMap { route in
+        return try rules.flatMap { rule in
             try Caller.allCases.map { caller in
-                guard let outcome = known[route.description]?.outcomes[caller] else {
-                    throw Incomplete(description: "\(route) says nothing of \(caller)")
+                guard let route = known[rule.route], let outcome = rule.outcomes[caller] else {
+                    throw Incomplete(description: "\(rule.route) says nothing of \(caller)")
                 }
-                return AccessCase(
-                    method: route.method.rawValue, path: route.path, caller: caller, outcome: outcome)
+                return AccessCase(method: route.method, path: route.path, caller: caller, outcome: outcome)
             }
         }
     }

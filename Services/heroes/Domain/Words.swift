@@ -11,6 +11,10 @@ public enum Words {
         return Array(words)
     }
 
+    /// A discipline among the words of a hero, so that one index of words answers for both. No text has a word with an
+    /// equals sign.
+    public static func discipline(_ discipline: Discipline) -> String { "=\(discipline.rawValue.lowercased())" }
+
     /// The words of a text, in order.
     static func inOrder(_ text: String) -> [String] {
         var words: [String] = []

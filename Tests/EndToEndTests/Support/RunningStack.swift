@@ -127,8 +127,25 @@ final class RunningStack: Sendable {
     /// Runs a command of a service, `["staff", "grant", "…"]`.
     @discardableResult
     func command(_ service: Service, _ arguments: [String]) async throws -> String {
-        try await RunningProcess.run(service.rawValue, arguments, environment: environments[service] ?? [:])
+        let name = service.rawValue.uppercased()
+        let settings = (environments[service] ?? [:]).merging(
+            ["\(name)_PORT": "\(ports[service]?.first ?? 0)"], uniquingKeysWith: { $1 })
+        return try await RunningProcess.run(service.rawValue, arguments, environment: settings)
     }
+
+    /// Adds people of the demo as `make demo-data` does, each service's by its own role.
+    @discardableResult
+    func demo(_ arguments: [String], without missing: Service? = nil) async throws -> String {
+        var settings: [String: String] = [:]
+        for service in Service.allCases where service != missing {
+            settings["\(service.rawValue.uppercased())_DATABASE_URL"] = environments[service]?["DATABASE_URL"]
+        }
+        return try await RunningProcess.run("demo", arguments, environment: settings)
+    }
+
+    /// Runs SQL on the database of all services.
+    @discardableResult
+    func sql(_ text: String) async throws -> String { try await postgres.psql(text, database: database) }
 
     private var everything: [RunningProcess] {
         running.withLock { running in Service.allCases.flatMap { running[$0] ?? [] } } + [gateway]

@@ -7,18 +7,14 @@ struct HeroWords: Sendable {
 
     init(user: PublicUser, details: HeroDetails) {
         self.init(
-            user: user, discipline: details.discipline.rawValue, title: details.title, company: details.company,
+            user: user, discipline: details.discipline, title: details.title, company: details.company,
             description: details.description)
     }
 
-    init(user: PublicUser, discipline: String, title: String, company: String, description: String) {
+    init(user: PublicUser, discipline: Discipline, title: String, company: String, description: String) {
         words =
-            Words.of(user.firstName, user.lastName, title, company, description)
-            + [Self.word(discipline: discipline)]
+            Words.of(user.firstName, user.lastName, title, company, description) + [Words.discipline(discipline)]
     }
-
-    /// A discipline among the words of a hero. No text has a word with an equals sign.
-    static func word(discipline: String) -> String { "=\(discipline.lowercased())" }
 
     /// An expression of type tsvector.
     var vector: SQL { "array_to_tsvector(\(words)::text[])" }
@@ -30,7 +26,7 @@ extension Search {
     func query(discipline: Discipline?) -> String {
         var terms = exact.map { "'\($0)'" }
         if let beginning { terms.append("'\(beginning)':*") }
-        if let discipline { terms.append("'\(HeroWords.word(discipline: discipline.rawValue))'") }
+        if let discipline { terms.append("'\(Words.discipline(discipline))'") }
         return terms.joined(separator: " & ")
     }
 }

@@ -1,3 +1,4 @@
+import HeroesDomain
 import Postgres
 import ServiceKit
 
@@ -46,7 +47,8 @@ enum UserCopies {
         ).decode(UUID.self)
         let news = Set(stored)
         for (id, user, discipline, title, company, description) in heroes where news.contains(user) {
-            guard let user = users.first(where: { $0.id == user }) else { continue }
+            guard let user = users.first(where: { $0.id == user }), let discipline = Discipline(rawValue: discipline)
+            else { continue }
             let words = HeroWords(
                 user: user, discipline: discipline, title: title, company: company, description: description)
             try await transaction.execute(
