@@ -36,6 +36,30 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        (
+            "calls",
+            {
+                try await CallsBench.run(
+                    seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 5,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
+        (
+            "calls-list",
+            {
+                try await CallsListBench.run(
+                    requests: argument ?? 10_000_000, seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 4,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
+        (
+            "calls-replicas",
+            {
+                try await CallsReplicasBench.run(
+                    replicas: argument ?? 2, seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 5,
+                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+            }
+        ),
         ("events", { try await EventsBench.run(seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 10) }),
     ]
 
@@ -51,6 +75,11 @@ enum Main {
         }
         print(machine())
         try await part.run()
+    }
+
+    /// A number behind the name of a part.
+    private static var argument: Int? {
+        CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) }
     }
 
     static func setting(_ name: String) -> String? {
