@@ -8,39 +8,33 @@ enum Main {
             "postgres",
             {
                 try await PostgresBench.run(
-                    conninfo: setting("BENCH_DATABASE_URL"), seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 3,
-                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5, only: setting("BENCH_ONLY"))
+                    conninfo: setting("BENCH_DATABASE_URL"), seconds: seconds(3), rounds: rounds,
+                    only: setting("BENCH_ONLY"))
             }
         ),
         (
             "redis",
             {
                 try await RedisBench.run(
-                    url: setting("BENCH_REDIS_URL"), seconds: Double(setting("BENCH_SECONDS") ?? "") ?? 3,
-                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
+                    url: setting("BENCH_REDIS_URL"), seconds: Double(seconds(3)), rounds: rounds)
             }
         ),
-        (
-            "accounts",
-            {
-                try await AccountsBench.run(
-                    seconds: Double(setting("BENCH_SECONDS") ?? "") ?? 5,
-                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
-            }
-        ),
-        (
-            "gateway",
-            {
-                try await GatewayBench.run(
-                    seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 5,
-                    rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
-            }
-        ),
+        ("accounts", { try await AccountsBench.run(seconds: Double(seconds(5)), rounds: rounds) }),
+        ("gateway", { try await GatewayBench.run(seconds: seconds(5), rounds: rounds) }),
         ("heroes", { try await HeroesBench.run(seconds: seconds(3), rounds: rounds) }),
         ("heroes-page", { try await HeroesPageBench.run(seconds: seconds(5), rounds: rounds) }),
         ("heroes-growth", { try await HeroesGrowthBench.run(seconds: seconds(3), rounds: rounds) }),
         ("heroes-million", { try await HeroesMillionBench.run() }),
-        ("events", { try await EventsBench.run(seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 10) }),
+        ("calls", { try await CallsBench.run(seconds: seconds(5), rounds: rounds) }),
+        (
+            "calls-list",
+            { try await CallsListBench.run(requests: argument ?? 10_000_000, seconds: seconds(4), rounds: rounds) }
+        ),
+        (
+            "calls-replicas",
+            { try await CallsReplicasBench.run(replicas: argument ?? 2, seconds: seconds(5), rounds: rounds) }
+        ),
+        ("events", { try await EventsBench.run(seconds: seconds(10)) }),
     ]
 
     private static func seconds(_ standard: Int) -> Int { Int(setting("BENCH_SECONDS") ?? "") ?? standard }
@@ -58,6 +52,11 @@ enum Main {
         }
         print(machine())
         try await part.run()
+    }
+
+    /// A number behind the name of a part.
+    private static var argument: Int? {
+        CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) }
     }
 
     static func setting(_ name: String) -> String? {

@@ -12,10 +12,25 @@ struct Wrk {
     static func run(
         port: Int, path: String, token: String? = nil, connections: Int, seconds: Int
     ) async throws -> Wrk {
-        let credentials = token.map { ["-H", "Authorization: Token \($0)"] } ?? []
-        let output = try await TestKit.run(
-            ["wrk", "-t", "1", "-c", "\(connections)", "-d", "\(seconds)s", "--latency", "--timeout", "5s"]
-                + credentials + ["http://127.0.0.1:\(port)\(path)"])
+        try await run(
+            (token.map { ["-H", "Authorization: Token \($0)"] } ?? []) + ["http://127.0.0.1:\(port)\(path)"],
+            connections: connections,
+            seconds: seconds)
+    }
+
+    /// - Parameters:
+    ///   - script: a file of Lua that makes each request (wrk, SCRIPTING).
+    ///   - arguments: what its `init` gets.
+    static func run(
+        port: Int, script: String, _ arguments: [String], connections: Int, seconds: Int
+    ) async throws -> Wrk {
+        try await run(
+            ["-s", script, "http://127.0.0.1:\(port)", "--"] + arguments, connections: connections, seconds: seconds)
+    }
+
+    private static func run(_ what: [String], connections: Int, seconds: Int) async throws -> Wrk {
+        let options = ["-t", "1", "-c", "\(connections)", "-d", "\(seconds)s", "--latency", "--timeout", "5s"]
+        let output = try await TestKit.run(["wrk"] + options + what)
         guard let rate = number(after: "Requests/sec:", output) else { throw BenchFailed("wrk printed: \(output)") }
         let failures =
             (number(after: "Non-2xx or 3xx responses:", output) ?? 0)
