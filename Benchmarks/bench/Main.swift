@@ -36,6 +36,7 @@ enum Main {
                     rounds: Int(setting("BENCH_ROUNDS") ?? "") ?? 5)
             }
         ),
+        ("listeners", { try await ListenersBench.run(count: Int(setting("BENCH_LISTENERS") ?? "") ?? 5000) }),
         ("events", { try await EventsBench.run(seconds: Int(setting("BENCH_SECONDS") ?? "") ?? 10) }),
     ]
 
