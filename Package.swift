@@ -148,7 +148,7 @@ let package = Package(
             ] + nio,
             path: "Benchmarks/bench", swiftSettings: strict),
 
-        tests("Postgres", ["Postgres", "TestKit"]),
+        tests("Postgres", ["Postgres", "TestKit"] + nio),
         tests("Redis", ["Redis", "TestKit"]),
         tests("Identity", ["Identity"]),
         tests(

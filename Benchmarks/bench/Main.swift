@@ -35,6 +35,7 @@ enum Main {
             { try await CallsReplicasBench.run(replicas: argument ?? 2, seconds: seconds(5), rounds: rounds) }
         ),
         ("events", { try await EventsBench.run(seconds: seconds(10)) }),
+        ("listeners", { try await ListenersBench.run(count: argument ?? 5000) }),
     ]
 
     private static func seconds(_ standard: Int) -> Int { Int(setting("BENCH_SECONDS") ?? "") ?? standard }

@@ -14,6 +14,8 @@ enum PostgresBench {
         let bar: Double
         /// What pgbench runs.
         let script: String
+        /// How many connections our tasks share: commits that wait for the disk at the same time share one flush.
+        let connections: Int
         /// The same, once, with the row's id.
         let run: @Sendable (PostgresClient, Int) async throws -> Void
     }
@@ -25,6 +27,7 @@ enum PostgresBench {
                 \\set id random(1, \(rows))
                 SELECT id, first_name, email, email_verified, rate, created FROM bench_users WHERE id = :id;
                 """,
+            connections: 16,
             run: { client, id in
                 let rows = try await client.read(
                     "SELECT id, first_name, email, email_verified, rate, created FROM bench_users WHERE id = \(id)")
@@ -37,6 +40,7 @@ enum PostgresBench {
                 \\set id random(1, \(rows))
                 INSERT INTO bench_events (user_id, body) VALUES (:id, 'something that happened');
                 """,
+            connections: 32,
             run: { client, id in
                 try await client.execute(
                     "INSERT INTO bench_events (user_id, body) VALUES (\(id), \("something that happened"))")
@@ -50,6 +54,7 @@ enum PostgresBench {
                 INSERT INTO bench_events (user_id, body) VALUES (:id, 'something that happened');
                 COMMIT;
                 """,
+            connections: 32,
             run: { client, id in
                 try await client.withTransaction { transaction in
                     try await transaction.execute("UPDATE bench_users SET rate = rate + 1 WHERE id = \(id)")
@@ -72,15 +77,19 @@ enum PostgresBench {
             try await prepare(client)
             let fsync = try await client.read("SHOW fsync").first?.decode(String.self) ?? "?"
             print("Postgres: ours with \(tasks) tasks, pgbench -M prepared -c 16 -j 1; fsync \(fsync)")
-            for load in loads where only == nil || load.name.lowercased().contains(only ?? "") {
-                var ours: [Double] = []
-                var theirs: [Double] = []
+        }
+        for load in loads where only == nil || load.name.lowercased().contains(only ?? "") {
+            var configuration = configuration
+            configuration.maxConnections = load.connections
+            var ours: [Double] = []
+            var theirs: [Double] = []
+            try await PostgresClient.with(configuration, logger: Logger(label: "bench")) { client in
                 for _ in 0..<rounds {
                     theirs.append(try pgbench(load.script, conninfo, seconds))
                     ours.append(try await measure(load, client, seconds))
                 }
-                report(load, ours: median(ours), theirs: median(theirs))
             }
+            report(load, ours: median(ours), theirs: median(theirs))
         }
     }
 
@@ -163,8 +172,9 @@ enum PostgresBench {
         let verdict = ratio >= load.bar ? "reached" : "MISSED"
         print(
             String(
-                format: "  %@ ours %9.0f/s  pgbench %9.0f/s  ratio %.2f  (bar %.1f: %@)",
-                load.name.padding(toLength: 24, withPad: " ", startingAt: 0), ours, theirs, ratio, load.bar, verdict))
+                format: "  %@ ours (%d connections) %9.0f/s  pgbench %9.0f/s  ratio %.2f  (bar %.1f: %@)",
+                load.name.padding(toLength: 24, withPad: " ", startingAt: 0), load.connections, ours, theirs, ratio,
+                load.bar, verdict))
     }
 
     private static func median(_ values: [Double]) -> Double {

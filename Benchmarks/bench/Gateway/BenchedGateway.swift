@@ -14,12 +14,14 @@ struct BenchedGateway {
     /// From its start, by a shell, to the first 200 of `/health/ready`.
     let secondsToReady: Double
 
-    /// - Parameter servicePort: where everything that it passes on goes.
+    /// - Parameters:
+    ///   - servicePort: where everything that it passes on goes.
+    ///   - secret: what services that check who asks have as well.
     static func start(
-        redis: TestRedis, servicePort: Int, settings: [String: String] = [:]
+        redis: TestRedis, servicePort: Int, settings: [String: String] = [:],
+        secret: String = UUID().uuidString + UUID().uuidString
     ) async throws -> BenchedGateway {
         let (port, metricsPort) = (try freePort(), try freePort())
-        let secret = UUID().uuidString + UUID().uuidString
         let service = "http://127.0.0.1:\(servicePort)"
         let clock = ContinuousClock()
         let start = clock.now

@@ -35,12 +35,11 @@ extension Reactor {
             connections[connection.id] = connection
             connection.patience = patience
             connection.lastProgress = now
-            connection.idleSince = now
             switch outcome.role {
             case .shared: shared.append(connection)
             case .exclusive:
                 exclusiveCount += 1
-                idle.append(connection)
+                rest(connection)
             }
         case .failure(let error):
             if connectFailures == 0 {

@@ -101,8 +101,20 @@ extension Reactor {
             return isSent ? flush(connection) : lose(connection, nil)
         }
         connection.isRollingBack = false
+        rest(connection)
+    }
+
+    /// Into the pool, whence ``takeIdle()`` gives it to one user.
+    func rest(_ connection: ServerConnection) {
         connection.idleSince = now
         connection.patience = patience
+        connection.isIdle = true
         idle.append(connection)
+    }
+
+    func takeIdle() -> ServerConnection? {
+        let connection = idle.popLast()
+        connection?.isIdle = false
+        return connection
     }
 }

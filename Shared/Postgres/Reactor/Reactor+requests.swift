@@ -91,7 +91,7 @@ extension Reactor {
                 _ = waiters.popFirst()
                 continue
             }
-            guard let connection = idle.popLast() else { return }
+            guard let connection = takeIdle() else { return }
             _ = waiters.popFirst()
             serve(waiter, on: connection)
         }

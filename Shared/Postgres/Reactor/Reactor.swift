@@ -222,6 +222,9 @@ final class Reactor {
 
     private func ready(_ connection: ServerConnection, _ events: UInt32) {
         connection.lastProgress = now
+        // A server that says something to a connection that has asked for nothing ends it (FATAL comes first, the end of
+        // the stream later): nobody must get it meanwhile, and least of all two.
+        if connection.isIdle { return lose(connection, nil) }
         if connection.isWatchingWrites { flush(connection) }
         guard !connection.isLost else { return }
         var cause: ServerFailure?

@@ -23,6 +23,8 @@ final class ServerConnection {
     /// The server did something: the clock of the silence that proves it dead starts again.
     var lastProgress: UInt64 = 0
     var idleSince: UInt64 = 0
+    /// It waits in the pool for its next user.
+    var isIdle = false
     /// Silence the present statement may keep; nil is without end.
     var patience: UInt64?
     /// When a cancel request was sent.

@@ -89,4 +89,51 @@ import Testing
             #expect(try await stream.next()?.subject == "1")
         }
     }
+
+    @Test func `a client that does not read costs a buffer, and is dropped`() async throws {
+        let world = try await LiveWorld()
+        try await world.withGateway({ $0.limits.live.stall = .seconds(1) }) { gateway in
+            let ada = try await world.signIn()
+            let deaf = try await gateway.listen(as: ada)
+            try await deaf.connection.pauseReading()
+            let quick = try await gateway.listen(as: ada)
+            let large = #"{"text":"\#(String(repeating: "x", count: 20_000))"}"#
+            // More than all buffers between the two hold together.
+            for _ in 0..<600 { world.append("call.requested", to: [ada.id], data: large) }
+            try await world.publish("call.accepted", to: [ada.id], data: large)
+            #expect(try await quick.subjects(601).last == "601")
+            try await eventually(within: .seconds(20), "the deaf client to be dropped") {
+                gateway.listeners == 1
+            }
+            // What it did get is whole up to where it was cut, and it can go on from there or is told that it can't.
+            try await deaf.connection.resumeReading()
+            var last: String?
+            var count = 0
+            do {
+                while let event = try await deaf.next() {
+                    last = event.id
+                    count += 1
+                }
+                Issue.record("a stream that was cut must not look whole")
+            } catch {}
+            #expect(count < 601)
+            let again = try await gateway.listen(as: ada, after: last)
+            let next = try #require(try await again.next())
+            #expect(next.event == "reset" || next.subject == "\(count + 1)")
+        }
+    }
+
+    @Test func `a client that reads slowly gets everything`() async throws {
+        let world = try await LiveWorld()
+        try await world.withGateway { gateway in
+            let ada = try await world.signIn()
+            let slow = try await gateway.listen(as: ada)
+            try await slow.connection.pauseReading()
+            let large = #"{"text":"\#(String(repeating: "x", count: 2_000))"}"#
+            for _ in 0..<400 { world.append("call.requested", to: [ada.id], data: large) }
+            try await world.publish("call.accepted", to: [ada.id], data: large)
+            try await slow.connection.resumeReading()
+            #expect(try await slow.subjects(401) == (1...401).map(String.init))
+        }
+    }
 }
