@@ -1,7 +1,7 @@
 # One image for each service: docker build --build-arg SERVICE=accounts .
 #
-# In order of how seldom it changes: the tools, the dependencies, what the services share, the service itself. A change in
-# one service builds that service anew and nothing else.
+# What the build made is kept between builds in a cache of the builder's, shared by the four images: dependencies are built
+# once, and a change in one service builds that service anew and nothing else.
 
 FROM swift:6.3-bookworm AS build
 RUN apt-get update -qq \
@@ -9,19 +9,12 @@ RUN apt-get update -qq \
         libpq-dev libhiredis-dev libssl-dev libcurl4-openssl-dev pkg-config >/dev/null \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-
-# The dependencies, built for a package whose own targets are empty.
 COPY Package.swift ./
 COPY scripts/container-build scripts/
-RUN scripts/container-build dependencies
-
-# What all services share.
 COPY Shared Shared
-RUN scripts/container-build shared
-
 ARG SERVICE
 COPY Services/$SERVICE Services/$SERVICE
-RUN scripts/container-build service "$SERVICE"
+RUN --mount=type=cache,id=techheroes-build,target=/src/.build,sharing=locked scripts/container-build "$SERVICE"
 
 FROM debian:bookworm-slim
 ARG SERVICE
