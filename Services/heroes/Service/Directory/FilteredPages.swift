@@ -27,14 +27,24 @@ extension PageLoader {
             page = sample
         } else {
             let reach = min(frequency.reach(for: request.size), limits.looked)
-            guard reach > limits.sample else { return try await run(query, .gathered) }
-            page = try await run(query, .among(reach))
-            guard page.found > request.size else { return try await run(query, .gathered) }
+            let among = reach > limits.sample ? try await run(query, .among(reach)) : nil
+            if let among, among.found > request.size {
+                page = among
+            } else if isBetterYearByYear(request, frequency) {
+                page = try await run(query, .yearByYear)
+            } else {
+                return try await run(query, .gathered)
+            }
         }
         let count = try await count(query, frequency, page.edition)
         page.count = count.number
         page.isExact = count.isExact
         return page
+    }
+
+    /// Many pass, but none that come soon: rates rise with the years.
+    private func isBetterYearByYear(_ request: PageRequest, _ frequency: Frequency) -> Bool {
+        request.filter.search == nil && request.ordering.key == .years && frequency.number > Int64(limits.looked)
     }
 
     /// How many pass the filter: exact up to a number, then an estimate. It takes longer than the page, and is the same
@@ -45,12 +55,15 @@ extension PageLoader {
         if let count = counts[query.request.filter, edition.version] { return count }
         let most = limits.exactCount + 1
         var number: Int64 = 0
-        if frequency.share >= 0.08 {
-            let newest = Int(Double(most) / frequency.share * 1.5)
-            number = try await postgres.read(query.count(most, among: newest)).first?.decode(Int64.self) ?? 0
+        let newest = frequency.share > 0 ? Double(most) / frequency.share * 1.5 : .infinity
+        // Rates are counted in their own index, where they lie side by side.
+        if query.request.filter.search != nil, frequency.share >= 0.08,
+            newest < Double(edition.count(query.request.filter.discipline))
+        {
+            number = try await select(query.count(most, among: Int(newest))).first?.decode(Int64.self) ?? 0
         }
         if number < most {
-            number = try await postgres.read(query.count(most)).first?.decode(Int64.self) ?? 0
+            number = try await select(query.count(most)).first?.decode(Int64.self) ?? 0
         }
         let isExact = number < most
         let count = FilterCounts.Count(

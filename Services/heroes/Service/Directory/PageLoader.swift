@@ -20,7 +20,8 @@ struct PageLoader: Sendable {
         var looked = 40_000
     }
 
-    let postgres: PostgresClient
+    /// Runs one statement.
+    let select: @Sendable (SQL) async throws -> PostgresRows
     let links: PageLinks
     let limits: Limits
     let counts = FilterCounts()
@@ -92,7 +93,7 @@ struct PageLoader: Sendable {
 
     /// How many the planner thinks pass the filter.
     func estimate(_ query: PageQuery) async throws -> Int64 {
-        let rows = try await postgres.read(query.estimate)
+        let rows = try await select(query.estimate)
         guard let text = try rows.first?.decode(String.self),
             case .array(let plans) = try JSONParser.value(ByteBuffer(string: text)),
             case .object(let top)? = plans.first, case .object(let plan)? = top["Plan"],
@@ -117,7 +118,7 @@ struct PageLoader: Sendable {
     private func read(
         _ query: PageQuery, _ way: PageQuery.Way, _ count: SQL?, _ limit: Int?
     ) async throws -> Page {
-        let rows = try await postgres.read(query.statement(way, count: count, limit: limit))
+        let rows = try await select(query.statement(way, count: count, limit: limit))
         var page = try Page(rows, query.request)
         if page.heroes.count > query.request.size {
             page.heroes.removeLast()

@@ -13,6 +13,8 @@ struct PageQuery: Sendable {
         case among(Int)
         /// So many entries of the index are all looked at, and those that pass are counted.
         case looked(Int)
+        /// Along the index of years, year by year, leaving out years in which nobody has such a rate.
+        case yearByYear
         /// All that pass the filter are gathered, then put in order. It counts as well.
         case gathered
     }
@@ -71,6 +73,20 @@ struct PageQuery: Sendable {
             looked = "(SELECT count(*) FROM there)"
             found = "(SELECT count(*) FROM there WHERE passes)"
             places = "SELECT key, id FROM there WHERE passes \(order("key", "id")) LIMIT \(limit)"
+        case .yearByYear:
+            places = """
+                SELECT h.key, h.id FROM generate_series(0, \(unsafeRaw: String(HeroDetails.years.upperBound))) y (year)
+                CROSS JOIN LATERAL (
+                    SELECT h.years_of_exp AS key, h.id FROM heroes.heroes h
+                    WHERE \(indexed) AND h.years_of_exp = y.year \(filter) \(after("h.years_of_exp", "h.id"))
+                        \(notElsewhere)
+                    \(order("h.years_of_exp", "h.id")) LIMIT \(limit)
+                ) h
+                WHERE EXISTS (
+                    SELECT FROM heroes.heroes h WHERE h.state = 'accepted' AND h.years_of_exp = y.year \(rates)
+                )
+                \(order("h.key", "h.id")) LIMIT \(limit) \(skip)
+                """
         case .gathered:
             with = """
                 WITH matching AS MATERIALIZED (
@@ -88,7 +104,7 @@ struct PageQuery: Sendable {
             SELECT \(Edition.columns), \(count), \(looked), \(found), p.key, \(Hero.columns), \(PublicUser.columns)
             FROM heroes.edition e LEFT JOIN (
                 (\(withFormer(places))) p JOIN heroes.heroes h ON h.id = p.id JOIN heroes.users u ON u.id = h.user_id
-            ) ON true \(order("p.key", "p.id"))
+            ) ON true WHERE e.only_row \(order("p.key", "p.id"))
             """
     }
 
