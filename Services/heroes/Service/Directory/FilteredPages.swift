@@ -8,15 +8,21 @@ import Postgres
 /// beginning in common.
 extension PageLoader {
     func filtered(_ request: PageRequest, _ edition: Edition) async throws -> Page {
-        let query = PageQuery(request)
+        var query = PageQuery(request)
         let total = edition.count(request.filter.discipline)
         if total <= limits.few { return try await run(query, .gathered) }
 
+        if let statement = query.estimateOfWholeWords {
+            query.isBeginningLeftToRows = try await estimate(statement) <= limits.rareWords
+        }
         var sampled = query
         sampled.offset = 0
-        async let estimate = estimate(query)
+        let all = query.estimate
+        async let estimated = estimate(all)
         let sample = try await run(sampled, .looked(limits.sample))
-        let frequency = Frequency(sample, estimate: try await estimate, total: total, sample: limits.sample)
+        let frequency = Frequency(
+            sample, estimate: try await estimated, isEstimateGood: request.filter.search == nil, total: total,
+            sample: limits.sample)
         var page: Page
         if query.offset > 0 {
             guard frequency.isWorthGoingAlong(for: query.offset + Int64(request.size)) else {
@@ -83,13 +89,14 @@ private struct Frequency {
     private var shareAhead: Double
     private var total: Int64
 
-    init(_ sample: Page, estimate: Int64, total: Int64, sample size: Int) {
+    /// - Parameter isEstimateGood: rates are well known to the database, words less so.
+    init(_ sample: Page, estimate: Int64, isEstimateGood: Bool, total: Int64, sample size: Int) {
         self.total = total
         // Near the end of an order a sample is small and says little.
         let isFull = sample.looked >= size
         shareAhead = isFull ? Double(sample.found) / Double(sample.looked) : 0
         share = min(max(shareAhead, Double(estimate) / Double(max(total, 1))), 1)
-        number = Int64(share * Double(total))
+        number = isEstimateGood ? min(estimate, total) : Int64(share * Double(total))
     }
 
     /// How many to look at along the order for a page; 0 when it is less work to gather all that pass.

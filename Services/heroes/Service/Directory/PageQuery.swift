@@ -25,6 +25,9 @@ struct PageQuery: Sendable {
     var isFromEnd = false
     /// The edition in which heroes are met where they were; nil for the present one.
     var edition: Int64?
+    /// The index of words finds those with the whole words, and only of these it is asked whether they have one with the
+    /// beginning: good where the whole words are rare, since an index has to gather everybody with any word that begins so.
+    var isBeginningLeftToRows = false
 
     init(_ request: PageRequest) {
         self.request = request
@@ -129,6 +132,16 @@ struct PageQuery: Sendable {
         """
     }
 
+    /// Makes the planner say how many it thinks have the whole words; nil where it makes no difference.
+    var estimateOfWholeWords: SQL? {
+        guard let search = request.filter.search, !search.exact.isEmpty, search.beginning != nil else { return nil }
+        let words = search.exactQuery(discipline: nil)
+        return """
+            EXPLAIN (FORMAT JSON) SELECT FROM heroes.heroes h
+            WHERE h.state = 'accepted' AND h.words @@ \(words)::text::tsquery
+            """
+    }
+
     /// Makes the planner say how many it thinks pass the filter.
     var estimate: SQL {
         "EXPLAIN (FORMAT JSON) SELECT FROM heroes.heroes h WHERE h.state = 'accepted' \(whole)"
@@ -188,7 +201,14 @@ struct PageQuery: Sendable {
 
     private func words(discipline: Discipline?) -> SQL {
         guard let search = request.filter.search else { return "" }
-        return "AND h.words @@ \(search.query(discipline: discipline))::text::tsquery"
+        guard isBeginningLeftToRows else {
+            return "AND h.words @@ \(search.query(discipline: discipline))::text::tsquery"
+        }
+        // No index has the answer to the second in this form.
+        return """
+            AND h.words @@ \(search.exactQuery(discipline: discipline))::text::tsquery
+            AND (h.words @@ \(search.beginningQuery)::text::tsquery) IS TRUE
+            """
     }
 
     // MARK: Places that heroes have left
