@@ -17,8 +17,10 @@ enum HeroesBench {
         try await HeroesMillionBench.run()
     }
 
-    /// A Postgres as an installation would have it, but for the size of its memory.
-    static func postgres() async throws -> TestPostgres {
+    /// A Postgres as an installation would have it, but for the size of its memory; one for all parts.
+    static func postgres() async throws -> TestPostgres { try await server.value }
+
+    private static let server = Task {
         try await TestPostgres.start(
             settings: ["fsync": "on", "full_page_writes": "on", "shared_buffers": "512MB", "max_wal_size": "8GB"])
     }

@@ -48,7 +48,6 @@ enum HeroesGrowthBench {
             }
         }
         try await redis.stop()
-        try await postgres.stop()
     }
 
     /// Turn by turn; each gives microseconds of both.

@@ -49,7 +49,6 @@ enum HeroesMillionBench {
             try await stage.stop()
         }
         try await redis.stop()
-        try await postgres.stop()
     }
 
     private static func measure(_ query: String, _ stage: HeroesStage, _ client: PostgresClient) async throws -> Bool {

@@ -2,6 +2,7 @@ import DemoData
 import Foundation
 import Logging
 import Postgres
+import Synchronization
 import TestKit
 
 /// The gateway and heroes of this build, with their default settings, on a directory of some size.
@@ -41,6 +42,9 @@ struct HeroesStage {
 
 /// Databases with accepted heroes of the demo.
 enum HeroesData {
+    /// Those that an earlier part has filled, by setting.
+    private static let made = Mutex<[String: String]>([:])
+
     /// Gives `body` the connection string of a database with so many.
     ///
     /// - Parameter setting: names a database to use, which is filled at first: a million heroes take minutes. Without it
@@ -49,10 +53,11 @@ enum HeroesData {
         _ count: Int, setting: String, on postgres: TestPostgres, _ body: (String) async throws -> Void
     ) async throws {
         let database: String
-        if let given = Main.setting(setting) {
-            database = given
+        if let known = Main.setting(setting) ?? made.withLock({ $0[setting] }) {
+            database = known
         } else {
             database = postgres.uri(database: try await postgres.database())
+            made.withLock { $0[setting] = database }
         }
         try await RunningProcess.run(
             "heroes", ["migrate"],

@@ -19,7 +19,8 @@ struct Directory: Sendable {
         let cache = DirectoryCache()
         self.postgres = postgres
         self.cache = cache
-        self.pages = PageLoader(postgres: postgres, links: PageLinks(publicURL: publicURL), limits: limits)
+        self.pages = PageLoader(
+            select: { try await postgres.read($0) }, links: PageLinks(publicURL: publicURL), limits: limits)
         self.check = EditionCheck(
             ask: { try await Edition.read(from: postgres) }, onAnswer: { cache.directory(isAt: $0) })
     }
@@ -40,20 +41,24 @@ struct Directory: Sendable {
         }
     }
 
-    private static func load(_ name: HeroName, from postgres: PostgresClient) async throws -> DirectoryCache.Made {
+    /// A hero with its user, beside the edition; NULL when there is none of that name.
+    static func statement(_ name: HeroName) -> SQL {
         let condition: SQL =
             switch name {
             case .id(let id): "h.id = \(id)"
             case .slug(let slug): "h.slug = \(slug.text)"
             }
-        let rows = try await postgres.read(
-            """
+        return """
             SELECT e.version, p.* FROM heroes.edition e LEFT JOIN LATERAL (
                 SELECT \(Hero.columns), \(PublicUser.columns) FROM heroes.heroes h
                 JOIN heroes.users u ON u.id = h.user_id
                 WHERE \(condition) AND h.state = 'accepted'
-            ) p ON true
-            """)
+            ) p ON true WHERE e.only_row
+            """
+    }
+
+    private static func load(_ name: HeroName, from postgres: PostgresClient) async throws -> DirectoryCache.Made {
+        let rows = try await postgres.read(statement(name))
         guard let row = rows.first else { throw PostgresError(.decoding, "no edition") }
         var columns = ColumnReader(row)
         let version: Int64 = try columns.next()

@@ -35,7 +35,7 @@ extension Edition {
 
     /// The edition at the moment the statement runs.
     static func read(from postgres: PostgresClient) async throws -> Edition {
-        let rows = try await postgres.read("SELECT \(columns) FROM heroes.edition e")
+        let rows = try await postgres.read("SELECT \(columns) FROM heroes.edition e WHERE e.only_row")
         guard let row = rows.first else { throw PostgresError(.decoding, "no edition") }
         var columns = ColumnReader(row)
         return try Edition(&columns)

@@ -8,15 +8,21 @@ import Postgres
 /// beginning in common.
 extension PageLoader {
     func filtered(_ request: PageRequest, _ edition: Edition) async throws -> Page {
-        let query = PageQuery(request)
+        var query = PageQuery(request)
         let total = edition.count(request.filter.discipline)
         if total <= limits.few { return try await run(query, .gathered) }
 
+        if let statement = query.estimateOfWholeWords {
+            query.isBeginningLeftToRows = try await estimate(statement) <= limits.rareWords
+        }
         var sampled = query
         sampled.offset = 0
-        async let estimate = estimate(query)
+        let all = query.estimate
+        async let estimated = estimate(all)
         let sample = try await run(sampled, .looked(limits.sample))
-        let frequency = Frequency(sample, estimate: try await estimate, total: total, sample: limits.sample)
+        let frequency = Frequency(
+            sample, estimate: try await estimated, isEstimateGood: request.filter.search == nil, total: total,
+            sample: limits.sample)
         var page: Page
         if query.offset > 0 {
             guard frequency.isWorthGoingAlong(for: query.offset + Int64(request.size)) else {
@@ -27,14 +33,24 @@ extension PageLoader {
             page = sample
         } else {
             let reach = min(frequency.reach(for: request.size), limits.looked)
-            guard reach > limits.sample else { return try await run(query, .gathered) }
-            page = try await run(query, .among(reach))
-            guard page.found > request.size else { return try await run(query, .gathered) }
+            let among = reach > limits.sample ? try await run(query, .among(reach)) : nil
+            if let among, among.found > request.size {
+                page = among
+            } else if isBetterYearByYear(request, frequency) {
+                page = try await run(query, .yearByYear)
+            } else {
+                return try await run(query, .gathered)
+            }
         }
         let count = try await count(query, frequency, page.edition)
         page.count = count.number
         page.isExact = count.isExact
         return page
+    }
+
+    /// Many pass, but none that come soon: rates rise with the years.
+    private func isBetterYearByYear(_ request: PageRequest, _ frequency: Frequency) -> Bool {
+        request.filter.search == nil && request.ordering.key == .years && frequency.number > Int64(limits.looked)
     }
 
     /// How many pass the filter: exact up to a number, then an estimate. It takes longer than the page, and is the same
@@ -45,12 +61,15 @@ extension PageLoader {
         if let count = counts[query.request.filter, edition.version] { return count }
         let most = limits.exactCount + 1
         var number: Int64 = 0
-        if frequency.share >= 0.08 {
-            let newest = Int(Double(most) / frequency.share * 1.5)
-            number = try await postgres.read(query.count(most, among: newest)).first?.decode(Int64.self) ?? 0
+        let newest = frequency.share > 0 ? Double(most) / frequency.share * 1.5 : .infinity
+        // Rates are counted in their own index, where they lie side by side.
+        if query.request.filter.search != nil, frequency.share >= 0.08,
+            newest < Double(edition.count(query.request.filter.discipline))
+        {
+            number = try await select(query.count(most, among: Int(newest))).first?.decode(Int64.self) ?? 0
         }
         if number < most {
-            number = try await postgres.read(query.count(most)).first?.decode(Int64.self) ?? 0
+            number = try await select(query.count(most)).first?.decode(Int64.self) ?? 0
         }
         let isExact = number < most
         let count = FilterCounts.Count(
@@ -70,13 +89,14 @@ private struct Frequency {
     private var shareAhead: Double
     private var total: Int64
 
-    init(_ sample: Page, estimate: Int64, total: Int64, sample size: Int) {
+    /// - Parameter isEstimateGood: rates are well known to the database, words less so.
+    init(_ sample: Page, estimate: Int64, isEstimateGood: Bool, total: Int64, sample size: Int) {
         self.total = total
         // Near the end of an order a sample is small and says little.
         let isFull = sample.looked >= size
         shareAhead = isFull ? Double(sample.found) / Double(sample.looked) : 0
         share = min(max(shareAhead, Double(estimate) / Double(max(total, 1))), 1)
-        number = Int64(share * Double(total))
+        number = isEstimateGood ? min(estimate, total) : Int64(share * Double(total))
     }
 
     /// How many to look at along the order for a page; 0 when it is less work to gather all that pass.

@@ -16,11 +16,14 @@ struct PageLoader: Sendable {
         var few: Int64 = 5000
         /// So many are looked at to learn how many pass a filter.
         var sample = 1500
+        /// Whole words that so many have are rare.
+        var rareWords: Int64 = 5000
         /// The most that are looked at along an order before what passes is gathered instead.
         var looked = 40_000
     }
 
-    let postgres: PostgresClient
+    /// Runs one statement.
+    let select: @Sendable (SQL) async throws -> PostgresRows
     let links: PageLinks
     let limits: Limits
     let counts = FilterCounts()
@@ -62,7 +65,7 @@ struct PageLoader: Sendable {
         }
         var page = try await run(query, .along, count: "(\(query.count(limits.exactCount + 1)))")
         page.isExact = page.count <= limits.exactCount
-        if !page.isExact { page.count = max(try await estimate(query), page.count) }
+        if !page.isExact { page.count = max(try await estimate(query.estimate), page.count) }
         return page
     }
 
@@ -90,9 +93,9 @@ struct PageLoader: Sendable {
 
     // MARK: Running
 
-    /// How many the planner thinks pass the filter.
-    func estimate(_ query: PageQuery) async throws -> Int64 {
-        let rows = try await postgres.read(query.estimate)
+    /// How many rows the planner thinks there are.
+    func estimate(_ statement: SQL) async throws -> Int64 {
+        let rows = try await select(statement)
         guard let text = try rows.first?.decode(String.self),
             case .array(let plans) = try JSONParser.value(ByteBuffer(string: text)),
             case .object(let top)? = plans.first, case .object(let plan)? = top["Plan"],
@@ -117,7 +120,7 @@ struct PageLoader: Sendable {
     private func read(
         _ query: PageQuery, _ way: PageQuery.Way, _ count: SQL?, _ limit: Int?
     ) async throws -> Page {
-        let rows = try await postgres.read(query.statement(way, count: count, limit: limit))
+        let rows = try await select(query.statement(way, count: count, limit: limit))
         var page = try Page(rows, query.request)
         if page.heroes.count > query.request.size {
             page.heroes.removeLast()

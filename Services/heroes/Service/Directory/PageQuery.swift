@@ -13,6 +13,8 @@ struct PageQuery: Sendable {
         case among(Int)
         /// So many entries of the index are all looked at, and those that pass are counted.
         case looked(Int)
+        /// Along the index of years, year by year, leaving out years in which nobody has such a rate.
+        case yearByYear
         /// All that pass the filter are gathered, then put in order. It counts as well.
         case gathered
     }
@@ -23,6 +25,9 @@ struct PageQuery: Sendable {
     var isFromEnd = false
     /// The edition in which heroes are met where they were; nil for the present one.
     var edition: Int64?
+    /// The index of words finds those with the whole words, and only of these it is asked whether they have one with the
+    /// beginning: good where the whole words are rare, since an index has to gather everybody with any word that begins so.
+    var isBeginningLeftToRows = false
 
     init(_ request: PageRequest) {
         self.request = request
@@ -71,6 +76,20 @@ struct PageQuery: Sendable {
             looked = "(SELECT count(*) FROM there)"
             found = "(SELECT count(*) FROM there WHERE passes)"
             places = "SELECT key, id FROM there WHERE passes \(order("key", "id")) LIMIT \(limit)"
+        case .yearByYear:
+            places = """
+                SELECT h.key, h.id FROM generate_series(0, \(unsafeRaw: String(HeroDetails.years.upperBound))) y (year)
+                CROSS JOIN LATERAL (
+                    SELECT h.years_of_exp AS key, h.id FROM heroes.heroes h
+                    WHERE \(indexed) AND h.years_of_exp = y.year \(filter) \(after("h.years_of_exp", "h.id"))
+                        \(notElsewhere)
+                    \(order("h.years_of_exp", "h.id")) LIMIT \(limit)
+                ) h
+                WHERE EXISTS (
+                    SELECT FROM heroes.heroes h WHERE h.state = 'accepted' AND h.years_of_exp = y.year \(rates)
+                )
+                \(order("h.key", "h.id")) LIMIT \(limit) \(skip)
+                """
         case .gathered:
             with = """
                 WITH matching AS MATERIALIZED (
@@ -88,7 +107,7 @@ struct PageQuery: Sendable {
             SELECT \(Edition.columns), \(count), \(looked), \(found), p.key, \(Hero.columns), \(PublicUser.columns)
             FROM heroes.edition e LEFT JOIN (
                 (\(withFormer(places))) p JOIN heroes.heroes h ON h.id = p.id JOIN heroes.users u ON u.id = h.user_id
-            ) ON true \(order("p.key", "p.id"))
+            ) ON true WHERE e.only_row \(order("p.key", "p.id"))
             """
     }
 
@@ -111,6 +130,16 @@ struct PageQuery: Sendable {
             ) h WHERE true \(filter) LIMIT \(unsafeRaw: String(most))
         ) c
         """
+    }
+
+    /// Makes the planner say how many it thinks have the whole words; nil where it makes no difference.
+    var estimateOfWholeWords: SQL? {
+        guard let search = request.filter.search, !search.exact.isEmpty, search.beginning != nil else { return nil }
+        let words = search.exactQuery(discipline: nil)
+        return """
+            EXPLAIN (FORMAT JSON) SELECT FROM heroes.heroes h
+            WHERE h.state = 'accepted' AND h.words @@ \(words)::text::tsquery
+            """
     }
 
     /// Makes the planner say how many it thinks pass the filter.
@@ -172,7 +201,14 @@ struct PageQuery: Sendable {
 
     private func words(discipline: Discipline?) -> SQL {
         guard let search = request.filter.search else { return "" }
-        return "AND h.words @@ \(search.query(discipline: discipline))::text::tsquery"
+        guard isBeginningLeftToRows else {
+            return "AND h.words @@ \(search.query(discipline: discipline))::text::tsquery"
+        }
+        // No index has the answer to the second in this form.
+        return """
+            AND h.words @@ \(search.exactQuery(discipline: discipline))::text::tsquery
+            AND (h.words @@ \(search.beginningQuery)::text::tsquery) IS TRUE
+            """
     }
 
     // MARK: Places that heroes have left

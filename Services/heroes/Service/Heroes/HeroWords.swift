@@ -24,9 +24,18 @@ extension Search {
     /// What finds heroes with all of the words, as `tsquery` reads it. Words have letters, digits, `+` and `#` only, and
     /// quoted they are nothing but words.
     func query(discipline: Discipline?) -> String {
-        var terms = exact.map { "'\($0)'" }
-        if let beginning { terms.append("'\(beginning)':*") }
-        if let discipline { terms.append("'\(Words.discipline(discipline))'") }
-        return terms.joined(separator: " & ")
+        (exactTerms(discipline) + beginningTerm).joined(separator: " & ")
     }
+
+    /// The same without the word that is not whole.
+    func exactQuery(discipline: Discipline?) -> String { exactTerms(discipline).joined(separator: " & ") }
+
+    /// Only the word that is not whole.
+    var beginningQuery: String { beginningTerm.joined() }
+
+    private func exactTerms(_ discipline: Discipline?) -> [String] {
+        exact.map { "'\($0)'" } + (discipline.map { ["'\(Words.discipline($0))'"] } ?? [])
+    }
+
+    private var beginningTerm: [String] { beginning.map { ["'\($0)':*"] } ?? [] }
 }
