@@ -1,7 +1,9 @@
+import CallsDomain
 import Foundation
 import Identity
 import NIOCore
 import ServiceKit
+import Synchronization
 import TestKit
 import Testing
 
@@ -110,33 +112,78 @@ import Testing
         }
     }
 
-    @Test func `Many who ask for the same unknown hero at once ask heroes once`() async throws {
+    @Test func `Fifty who need the same unknown hero at once ask heroes once, and all get its answer`() async throws {
+        try await RunningCalls.with { app async throws in
+            let tom = app.hero(rate: 700)
+            try await app.withCopies { heroes, _ in
+                // heroes answers nobody before all fifty wait for that one answer.
+                app.heroes.hold {
+                    try await eventually(within: .seconds(30), "fifty who wait") {
+                        heroes.asked.passengers(for: tom.id) == 50
+                    }
+                }
+                let found = try await all(Array(0..<50)) { _ in try await heroes.hero(tom.id, trace: TraceContext()) }
+                #expect(Set(found) == [Hero(id: tom.id, owner: tom.user.id, accepted: true, rateInCents: 700)])
+                #expect(found.count == 50 && app.heroes.calls("/internal/v1/heroes/\(tom.id)") == 1)
+                #expect(heroes.asked.passengers(for: tom.id) == 0)
+                // From now on nobody asks.
+                app.heroes.setAway(true)
+                #expect(try await heroes.hero(tom.id, trace: TraceContext()) == found[0])
+            }
+        }
+    }
+
+    @Test func `Fifty who need the same unknown user at once ask accounts once, and all get its answer`() async throws {
+        try await RunningCalls.with { app async throws in
+            let cam = app.person("Cam")
+            try await app.withCopies { _, users in
+                app.accounts.hold {
+                    try await eventually(within: .seconds(30), "fifty who wait") {
+                        users.asked.passengers(for: cam.id) == 50
+                    }
+                }
+                let found = try await all(Array(0..<50)) { _ in try await users.user(cam.id, trace: TraceContext()) }
+                #expect(Set(found.map(\.firstName)) == ["Cam"] && Set(found.map(\.id)) == [cam.id])
+                #expect(found.count == 50 && app.accounts.calls("/internal/v1/users/\(cam.id.text)/public") == 1)
+                app.accounts.setAway(true)
+                #expect(try await users.user(cam.id, trace: TraceContext()) == found[0])
+            }
+        }
+    }
+
+    @Test func `A failure is everybody's who waited for it, and the next one asks anew`() async throws {
+        let flight = SingleFlight<Int, Int>(most: 1)
+        let works = Mutex(0)
+        let answers = try await all(Array(0..<20)) { _ in
+            do {
+                return try await flight.value(for: 1) {
+                    works.withLock { $0 += 1 }
+                    try await eventually("twenty who wait") { flight.passengers(for: 1) == 20 }
+                    throw TestFailure("away")
+                }
+            } catch is TestFailure {
+                return -1
+            }
+        }
+        #expect(answers == Array(repeating: -1, count: 20) && works.withLock { $0 } == 1)
+        #expect(try await flight.value(for: 1) { 2 } == 2)
+    }
+
+    @Test func `Only so many different things are asked for at once`() async throws {
         let flight = SingleFlight<Int, Int>(most: 2)
         let gate = AsyncStream<Void>.makeStream()
-        let answers = Task {
-            try await all(Array(0..<50)) { _ in
-                try await flight.value(for: 1) {
-                    for await _ in gate.stream {}
-                    return Int.random(in: 0...Int.max)
-                }
-            }
-        }
-        async let other = flight.value(for: 2) {
+        async let one = flight.value(for: 1) {
             for await _ in gate.stream {}
-            return 2
+            return 1
         }
-        // As soon as both are under way a third is one too many.
+        async let two = flight.value(for: 2) { 2 + (try await flight.value(for: 1) { 5 }) }
         try await eventually("both are under way") {
-            do {
-                _ = try await flight.value(for: 3) { 3 }
-                return false
-            } catch is SingleFlight<Int, Int>.Full {
-                return true
-            }
+            flight.passengers(for: 1) == 2 && flight.passengers(for: 2) == 1
         }
+        await #expect(throws: SingleFlight<Int, Int>.Full.self) { try await flight.value(for: 3) { 3 } }
         gate.continuation.finish()
-        _ = try await other
-        #expect(Set(try await answers.value).count <= 50)
+        #expect(try await one == 1)
+        #expect(try await two == 3)
         #expect(try await flight.value(for: 3) { 3 } == 3)
     }
 }

@@ -113,6 +113,19 @@ struct RunningCalls: Sendable {
         return try await PostgresClient.with(configuration, logger: Logger(label: "test"), body)
     }
 
+    /// Gives `body` copies of its own, as a replica has them, that wait for their owners as long as it takes.
+    func withCopies(_ body: @Sendable (HeroCopies, UserCopies) async throws -> Void) async throws {
+        let seal = IdentitySeal(settings.secret)
+        @Sendable func client(_ addresses: [String]) -> InternalClient {
+            InternalClient(name: "calls", addresses: addresses, seal: seal, http: .shared)
+        }
+        try await withClient { postgres in
+            try await body(
+                HeroCopies(postgres: postgres, heroes: client(settings.heroesURLs), patience: .seconds(60)),
+                UserCopies(postgres: postgres, accounts: client(settings.accountsURLs), patience: .seconds(60)))
+        }
+    }
+
     /// Runs SQL on the service's database.
     @discardableResult
     func sql(_ text: String) async throws -> String {

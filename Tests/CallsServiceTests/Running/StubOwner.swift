@@ -21,6 +21,8 @@ final class StubOwner: Sendable {
         var events: [String] = []
         var ids: [UUID] = []
         var isAway = false
+        /// What the answer about a single item waits for.
+        var hold: (@Sendable () async throws -> Void)?
         /// Calls by path.
         var calls: [String: Int] = [:]
     }
@@ -53,6 +55,7 @@ final class StubOwner: Sendable {
             Route(.get, items, access: readers) { try snapshot($0, try begin($0, shared)) },
             Route(.get, one, access: readers) { request in
                 let state = try begin(request, shared)
+                try await state.hold?()
                 let key = try request.segment("id")
                 guard let item = state.items.first(where: { $0.key == key }) else { throw Problem(.notFound) }
                 return .json(.ok, ByteBuffer(string: item.json))
@@ -103,6 +106,9 @@ final class StubOwner: Sendable {
 
     /// From now on it answers 503, or no longer.
     func setAway(_ isAway: Bool) { shared.state.withLock { $0.isAway = isAway } }
+
+    /// From now on answers about a single item wait for something.
+    func hold(_ hold: @escaping @Sendable () async throws -> Void) { shared.state.withLock { $0.hold = hold } }
 
     /// How often a path was asked for.
     func calls(_ path: String) -> Int { shared.state.withLock { $0.calls[path] ?? 0 } }

@@ -22,6 +22,7 @@ struct Answer: Sendable {
 /// Asks over HTTP, as a client of ours would.
 struct Client: Sendable {
     let origin: String
+    var http = HTTPClient.shared
 
     func ask(
         _ method: HTTPMethod, _ path: String, token: String? = nil, _ body: String? = nil, headers: HTTPHeaders = [:],
@@ -37,7 +38,7 @@ struct Client: Sendable {
             }
             request.body = .bytes(ByteBuffer(string: body))
         }
-        let response = try await HTTPClient.shared.execute(request, timeout: timeout)
+        let response = try await http.execute(request, timeout: timeout)
         let bytes = try await response.body.collect(upTo: 1 << 20)
         return Answer(status: Int(response.status.code), headers: response.headers, body: String(buffer: bytes))
     }

@@ -3,8 +3,8 @@ import Foundation
 /// Instants that a call can be agreed for.
 enum Times {
     /// A quarter of an hour, so many hours and quarters ahead.
-    static func slot(hours: Int, quarter: Int = 0) -> String {
-        let hour = (Int(Date().timeIntervalSince1970) / 3600 + hours) * 3600
+    static func slot(hours: Int, quarter: Int = 0, after now: Date = Date()) -> String {
+        let hour = (Int(now.timeIntervalSince1970) / 3600 + hours) * 3600
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")
         formatter.timeZone = TimeZone(identifier: "UTC")

@@ -31,11 +31,14 @@ struct HeroCopy: Sendable, Hashable {
 struct HeroCopies: Sendable {
     let postgres: PostgresClient
     let heroes: InternalClient
-    private let asked = SingleFlight<Int64, Hero?>(most: 64)
+    let asked = SingleFlight<Int64, Hero?>(most: 64)
+    /// How long an owner may take to answer.
+    private let patience: Duration
 
-    init(postgres: PostgresClient, heroes: InternalClient) {
+    init(postgres: PostgresClient, heroes: InternalClient, patience: Duration = .seconds(1)) {
         self.postgres = postgres
         self.heroes = heroes
+        self.patience = patience
     }
 
     /// A hero as far as is known here. Before one is said to be unknown or not accepted, heroes itself is asked: it may
@@ -56,7 +59,7 @@ struct HeroCopies: Sendable {
     }
 
     private func fetch(_ id: Int64, trace: TraceContext) async throws -> Hero? {
-        let answer = try await heroes.get("/internal/v1/heroes/\(id)", trace: trace, deadline: .seconds(1))
+        let answer = try await heroes.get("/internal/v1/heroes/\(id)", trace: trace, deadline: patience)
         switch answer.status {
         case 200:
             let copy = try HeroCopy(try JSONParser.object(answer.body))

@@ -5,8 +5,14 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Too much is under way already.
     struct Full: Error {}
 
+    private struct Flight {
+        let task: Task<Value, any Error>
+        /// Who waits for it.
+        var passengers: Int
+    }
+
     private let most: Int
-    private let flights = Mutex<[Key: Task<Value, any Error>]>([:])
+    private let flights = Mutex<[Key: Flight]>([:])
 
     /// - Parameter most: keys that may be under way at once.
     init(most: Int) {
@@ -17,16 +23,22 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     ///
     /// - Throws: ``Full``; what `work` throws.
     func value(for key: Key, _ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        let flight = try flights.withLock { flights in
-            if let flight = flights[key] { return flight }
+        let task = try flights.withLock { flights in
+            if let flight = flights[key] {
+                flights[key]?.passengers += 1
+                return flight.task
+            }
             guard flights.count < most else { throw Full() }
-            let flight = Task {
+            let task = Task {
                 defer { _ = self.flights.withLock { $0.removeValue(forKey: key) } }
                 return try await work()
             }
-            flights[key] = flight
-            return flight
+            flights[key] = Flight(task: task, passengers: 1)
+            return task
         }
-        return try await flight.value
+        return try await task.value
     }
+
+    /// How many have asked for what is under way for a key.
+    func passengers(for key: Key) -> Int { flights.withLock { $0[key]?.passengers ?? 0 } }
 }

@@ -12,11 +12,14 @@ import Foundation
 struct UserCopies: Sendable {
     let postgres: PostgresClient
     let accounts: InternalClient
-    private let asked = SingleFlight<UUID, PublicUser?>(most: 64)
+    let asked = SingleFlight<UUID, PublicUser?>(most: 64)
+    /// How long an owner may take to answer.
+    private let patience: Duration
 
-    init(postgres: PostgresClient, accounts: InternalClient) {
+    init(postgres: PostgresClient, accounts: InternalClient, patience: Duration = .seconds(1)) {
         self.postgres = postgres
         self.accounts = accounts
+        self.patience = patience
     }
 
     /// Asks accounts for a user whose event has not arrived yet, and keeps what it says. Never inside a transaction.
@@ -34,7 +37,7 @@ struct UserCopies: Sendable {
 
     private func fetch(_ id: UUID, trace: TraceContext) async throws -> PublicUser? {
         let answer = try await accounts.get(
-            "/internal/v1/users/\(id.uuidString.lowercased())/public", trace: trace, deadline: .seconds(1))
+            "/internal/v1/users/\(id.uuidString.lowercased())/public", trace: trace, deadline: patience)
         switch answer.status {
         case 200:
             let copy = try UserCopy(try JSONParser.object(answer.body))
