@@ -20,7 +20,9 @@ enum EventsBench {
         let stage = try await EventsStage(conninfo: postgres.conninfo(), redisURL: redis.url)
         try await stage.prepare(readers: ["reader"])
         try await throughput(stage)
-        try await latency(stage, seconds: seconds)
+        // Its clients have ended, and do not begin again.
+        let next = try await EventsStage(conninfo: postgres.conninfo(), redisURL: redis.url)
+        try await latency(next, seconds: seconds)
         try await redis.stop()
         try await postgres.stop()
     }

@@ -117,6 +117,7 @@ struct ConsumerLoop {
             }
         }
         head = max(head, events.last?.position ?? 0)
+        if let first = next.first { metrics.reached(cursor.position, of: head, time: first.time) }
         if try await !apply(next) { mustLook = true }
     }
 
@@ -155,10 +156,9 @@ struct ConsumerLoop {
                 try await startAnew(before, reason, again: &hasRebuilt)
                 continue
             }
-            if page.entries.isEmpty {
-                metrics.reached(before.position, of: head, time: nil)
-                return
-            }
+            // Before they take effect, since they may not.
+            metrics.reached(before.position, of: head, time: page.entries.first?.time)
+            if page.entries.isEmpty { return }
             // Where another replica has moved it meanwhile is where to go on from.
             if try await !apply(page.entries) { cursor = try await inbox.cursor() }
             if let cursor, cursor.position >= page.head { return }

@@ -29,7 +29,7 @@ struct ConsumerMetrics: Sendable {
     /// - Parameters:
     ///   - cursor: what has taken effect.
     ///   - head: the last position that is known to exist.
-    ///   - time: of the last event that has taken effect.
+    ///   - time: of an event there, the first that has not taken effect or the last that has; nil leaves the age as it is.
     func reached(_ cursor: Int64, of head: Int64, time: Timestamp?) {
         position.record(cursor)
         lagEvents.record(max(0, head - cursor))

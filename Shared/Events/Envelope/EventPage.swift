@@ -1,4 +1,5 @@
 import NIOCore
+import Postgres
 import ServiceKit
 
 #if canImport(FoundationEssentials)
@@ -33,6 +34,11 @@ public struct EventPage: Sendable {
             case .event(let event): event.position
             case .unreadable(let position, _, _): position
             }
+        }
+
+        /// When it happened, if it can be read.
+        var time: Timestamp? {
+            if case .event(let event) = self { event.time } else { nil }
         }
     }
 

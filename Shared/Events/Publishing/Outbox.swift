@@ -62,15 +62,13 @@ public struct Outbox: Sendable {
     /// The INSERT of events; see ``insertion(_:)-(NewEvent...)``.
     public func insertion(_ events: [NewEvent]) -> SQL {
         precondition(!events.isEmpty, "nothing to insert")
-        var rows: SQL = ""
-        for (index, event) in events.enumerated() {
-            let separator = index == 0 ? "" : ", "
-            rows = """
-                \(rows)\(unsafeRaw: separator)(\(event.type)::text, \(event.subject)::text, \
-                \(event.recipients)::uuid[], \(event.data)::jsonb, \(event.traceparent)::text)
-                """
+        let rows = events.map { event -> SQL in
+            """
+            (\(event.type)::text, \(event.subject)::text, \(event.recipients)::uuid[], \(event.data)::jsonb, \
+            \(event.traceparent)::text)
+            """
         }
-        return "\(insert) VALUES \(rows)"
+        return "\(insert) VALUES \(SQL.joined(rows, separator: ", "))"
     }
 
     /// The INSERT of one event for each row of a CTE that changed something: nothing changed, nothing published.

@@ -23,6 +23,8 @@ final class RunningStack: Sendable {
     /// By service, in the order of their ports: those that were started last.
     private let running = Mutex<[Service: [RunningProcess]]>([:])
     private let retired = Mutex<[String]>([])
+    /// Where the replica of each service that was started last has its metrics.
+    private let metricsPorts = Mutex<[Service: Int]>([:])
 
     /// - Parameters:
     ///   - counts: of replicas; one of a service that is not mentioned.
@@ -109,8 +111,9 @@ final class RunningStack: Sendable {
         let ended = replicas(of: service).firstIndex { !$0.isRunning }
         guard let port = port ?? ports[service]?[ended ?? 0] else { return }
         let name = service.rawValue.uppercased()
+        let metricsPort = try freePort()
         let settings = (environments[service] ?? [:]).merging(
-            ["\(name)_PORT": "\(port)", "\(name)_METRICS_PORT": "0"], uniquingKeysWith: { $1 })
+            ["\(name)_PORT": "\(port)", "\(name)_METRICS_PORT": "\(metricsPort)"], uniquingKeysWith: { $1 })
         let process = try await RunningProcess.start(
             service.rawValue, ["serve"], environment: settings, readyURL: "http://127.0.0.1:\(port)/health/ready")
         let before: RunningProcess? = running.withLock { running in
@@ -122,6 +125,15 @@ final class RunningStack: Sendable {
             return running[service]?[ended]
         }
         if let before { retired.withLock { $0.append(before.output) } }
+        metricsPorts.withLock { $0[service] = metricsPort }
+    }
+
+    /// What a process reports, as Prometheus reads it.
+    ///
+    /// - Parameter service: nil is the gateway; of replicas, the one started last.
+    func metrics(of service: Service?) async throws -> String {
+        let port = service.map { service in metricsPorts.withLock { $0[service] ?? 0 } } ?? gatewayMetricsPort
+        return try await Client(origin: "http://127.0.0.1:\(port)").ask(.GET, "/metrics").body
     }
 
     /// Runs a command of a service, `["staff", "grant", "…"]`.
