@@ -19,7 +19,8 @@ public struct PostgresConfiguration: Sendable {
     /// Prepared statements remembered for each connection.
     public var statementCacheSize = 256
     /// Settings of every session (PostgreSQL, "Server Configuration"): names and values as they stand, without spaces.
-    public var sessionSettings: [String: String] = [:]
+    /// Statements are short here: compiling one (`jit`) takes longer than it runs.
+    public var sessionSettings = ["jit": "off"]
     /// How often a transaction runs when the server asks for another try (40001, 40P01).
     public var transactionAttempts = 8
     /// An exclusive connection idle for longer is closed; one is kept.
