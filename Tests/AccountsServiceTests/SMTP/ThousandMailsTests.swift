@@ -76,8 +76,11 @@ struct ThousandMailsTests {
     private static func check(_ deliveries: Deliveries, _ server: MailServer, _ addresses: [String]) async throws {
         let accepted = try server.entries("accepted")
         let expected = addresses.filter { !$0.hasPrefix("rcpt550") && !$0.hasPrefix("data554") }
-        #expect(accepted.compactMap(\.to).sorted() == expected.sorted())
+        #expect(Set(accepted.compactMap(\.to)) == Set(expected))
+        // One letter for each. A server that is killed between keeping a letter and saying so gets it again, under the
+        // same Message-Id: that can be what was in flight on the 8 connections at each of 3 restarts, and no more.
         #expect(Set(accepted.compactMap(\.id)).count == expected.count)
+        #expect(accepted.count - expected.count <= 3 * 8)
         let states = try await deliveries.sql(
             """
             SELECT state, reason, payload IS NULL, count(*) FROM accounts.deliveries GROUP BY 1, 2, 3 ORDER BY 1, 2
