@@ -98,7 +98,7 @@ class Installation:
         """Starts what does not run, with so many replicas; what runs stays as it is."""
         self.scale.update(scale)
         scales = [part for name, number in self.scale.items() for part in ("--scale", f"{name}={number}")]
-        self.said = self.compose("up", "-d", "--no-build", "--no-recreate", *scales)
+        self.said = self.compose("up", "-d", "--no-build", *scales)
 
     def containers(self, service):
         """The ids of those that run, oldest first."""

@@ -21,6 +21,7 @@ final class StubUpstream: Sendable {
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: RawConnection] = [:]
         var accepted = 0
+        var closed = 0
         var heads: [RawHead] = []
         var standing = Standing.ready
         var ledger: (@Sendable (_ after: Int64) -> String)?
@@ -41,6 +42,9 @@ final class StubUpstream: Sendable {
         try await stub.listen()
         return stub
     }
+
+    /// How many connections it has closed because the behaviour said so.
+    var closed: Int { state.withLock { $0.closed } }
 
     /// Answers every request with the same text.
     static func start(port: Int? = nil, answering text: String) async throws -> StubUpstream {
@@ -87,7 +91,9 @@ final class StubUpstream: Sendable {
                 state.withLock { $0.heads.append(head) }
                 switch try await behaviour(head, connection) {
                 case .keep: continue
-                case .close: return await connection.close()
+                case .close:
+                    await connection.close()
+                    return state.withLock { $0.closed += 1 }
                 case .reset: return await connection.reset()
                 }
             }

@@ -104,11 +104,14 @@ import Testing
         }
         try await RunningGateway.with(heroes: [upstream.port], { $0.threads = 1 }) { gateway in
             let client = try await gateway.connect()
-            for _ in 0..<30 {
+            for number in 0..<30 {
                 let read = try await client.ask(request("GET", Self.path))
                 #expect(read?.status == 200)
+                // While it is open nobody can know that it is about to go.
+                try await eventually("the connection closed") { upstream.closed > 2 * number }
                 let written = try await client.ask(request("POST", Self.path, body: "{}"))
                 #expect(written?.status == 200)
+                try await eventually("the connection closed") { upstream.closed > 2 * number + 1 }
             }
         }
         #expect(upstream.heads.filter { $0.method == "POST" }.count == 30)
