@@ -53,8 +53,9 @@ final class Reactor {
     var isDraining = false
     private var drainDeadline: UInt64 = 0
     private var isEnded = false
-    /// Messages were left in the box: no sleep before they are taken.
-    private var isHurried = false
+    /// Messages were left in the box: no sleep before they are taken. So it is at first: until it was looked into once,
+    /// the box does not wake.
+    private var isHurried = true
 
     init?(_ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger) {
         self.configuration = configuration
