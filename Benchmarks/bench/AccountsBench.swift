@@ -172,6 +172,7 @@ private final class Logins: Sendable {
                 throw AccountsBench.Failure(description: "login answered \(answer)")
             }
             statuses.withLock { $0[answer.status, default: 0] += 1 }
+            // As it was asked to.
             if let wait = answer.retryAfter { try await Task.sleep(for: .seconds(wait)) }
         }
     }

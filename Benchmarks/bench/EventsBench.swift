@@ -95,9 +95,7 @@ enum EventsBench {
                 }
                 try await group.waitForAll()
             }
-            for _ in 0..<200 where delays.sorted.count < count {
-                try await Task.sleep(for: .milliseconds(50))
-            }
+            try await eventually("all to arrive") { delays.sorted.count >= count }
         }
         let sorted = delays.sorted
         guard sorted.count == count else {

@@ -48,6 +48,7 @@ private struct WritingService: Service {
             let next = ContinuousClock.now + pace
             // A write that fails, or whose end is not known, is no reason to stop; the outbox tells what was written.
             _ = try? await stage.count()
+            // So many a second, whatever a write takes.
             try? await Task.sleep(until: next, clock: .continuous)
         }
     }

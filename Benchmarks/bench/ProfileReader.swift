@@ -43,6 +43,7 @@ final class ProfileReader {
         for index in 0..<Int(seconds * rate) {
             let due = start + Double(index) * interval
             let wait = due - Self.now()
+            // Requests are due by the clock, whether or not the one before was slow: a thread of its own may block.
             if wait > 0 { usleep(UInt32(wait * 1e6)) }
             try ask()
             times.append(Self.now() - due)

@@ -37,11 +37,7 @@ enum RedisBench {
     }
 
     private static func connected(_ client: RedisClient) async throws {
-        for _ in 0..<50 {
-            if (try? await client.send(["PING"])) != nil { return }
-            try await Task.sleep(for: .milliseconds(100))
-        }
-        _ = try await client.send(["PING"])
+        try await eventually("Redis") { (try? await client.send(["PING"])) != nil }
     }
 
     /// GETs answered in a second.

@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import ServiceKit
 import ServiceLifecycle
 
 /// Removes answers that are kept no longer, a little at a time, beside any number of other processes that do.
@@ -19,17 +20,9 @@ public struct IdempotencyHousekeeping: Service {
         self.interval = interval
     }
 
-    public func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
-                if Task.isCancelled { return }
-                do {
-                    try await idempotency.clean(postgres)
-                } catch {
-                    logger.info("housekeeping waits", metadata: ["error": "\(error)"])
-                }
-            }
-        }
+    public func run() async {
+        await Periodic("forgetting answers", every: interval, logger: logger) {
+            try await idempotency.clean(postgres)
+        }.run()
     }
 }

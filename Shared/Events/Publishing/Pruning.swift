@@ -25,6 +25,7 @@ struct Pruning: Sendable {
     func run() async {
         while !Task.isCancelled {
             do {
+                // Pauses, so that what is waited for gets its turn.
                 while try await piece() == settings.prunePiece { try await Task.sleep(for: .milliseconds(20)) }
             } catch {
                 if !Task.isCancelled { logger.warning("events not pruned", metadata: ["error": "\(error)"]) }

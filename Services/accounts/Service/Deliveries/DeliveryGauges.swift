@@ -2,6 +2,7 @@ import AccountsDomain
 import Logging
 import Metrics
 import Postgres
+import ServiceKit
 import ServiceLifecycle
 
 /// Reports how many messages wait and how many were given up, by channel, and for how long the first has been due.
@@ -46,17 +47,8 @@ struct DeliveryGauges: Service {
         channels = MessageChannel.allCases.map { Channel($0, factory) }
     }
 
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    try await measure()
-                } catch {
-                    logger.info("counting deliveries waits", metadata: ["error": "\(error)"])
-                }
-                try? await Task.sleep(for: interval)
-            }
-        }
+    func run() async {
+        await Periodic("counting deliveries", every: interval, logger: logger) { try await measure() }.run()
     }
 
     /// What was sent is only counted as it leaves (`deliveries_total`): its rows are many and have no index by state. Those

@@ -71,6 +71,7 @@ final class DeliveryWorker: Service {
                     await cancelWhenGracefulShutdown {
                         while !Task.isCancelled {
                             self.queue.wake(channel)
+                            // What another process wrote rings no bell here, nor does a time that has come.
                             try? await Task.sleep(for: self.pollInterval)
                         }
                     }

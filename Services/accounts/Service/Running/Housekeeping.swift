@@ -1,6 +1,7 @@
 import AccountsDomain
 import Logging
 import Postgres
+import ServiceKit
 import ServiceLifecycle
 
 /// Removes what is over, a little at a time: tokens and codes that have ended, messages and events that were long ago.
@@ -10,18 +11,8 @@ struct Housekeeping: Service {
     let now: @Sendable () -> Instant
     var interval: Duration = .seconds(60)
 
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
-                if Task.isCancelled { return }
-                do {
-                    try await clean()
-                } catch {
-                    logger.info("housekeeping waits", metadata: ["error": "\(error)"])
-                }
-            }
-        }
+    func run() async {
+        await Periodic("housekeeping", every: interval, logger: logger) { try await clean() }.run()
     }
 
     /// Any number of processes may do it at once.

@@ -102,6 +102,7 @@ public struct Gateway: Service {
         try? await gracefulShutdown()
         health.drain()
         await server.startDraining()
+        // Until whoever balances over the gateways has heard of it.
         try? await Task.sleep(for: .nanoseconds(settings.drainDelay.nanoseconds))
         await server.shutDown(within: settings.limits.drain)
     }

@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import ServiceKit
 import ServiceLifecycle
 
 /// Forgets, a little at a time, the places that heroes left long ago.
@@ -11,18 +12,8 @@ struct Housekeeping: Service {
     let logger: Logger
     var interval: Duration = .seconds(60)
 
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
-                if Task.isCancelled { return }
-                do {
-                    while try await clean() {}
-                } catch {
-                    logger.info("housekeeping waits", metadata: ["error": "\(error)"])
-                }
-            }
-        }
+    func run() async {
+        await Periodic("housekeeping", every: interval, logger: logger) { while try await clean() {} }.run()
     }
 
     /// Any number of processes may do it at once.

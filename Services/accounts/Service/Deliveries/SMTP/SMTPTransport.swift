@@ -34,6 +34,7 @@ final class SMTPTransport: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
+                // Connections are looked at as often as they may be idle; cancelled at the end, and then closed below.
                 try? await Task.sleep(for: self.idleTime)
                 let limit = ContinuousClock.now - self.idleTime
                 try? await self.threads.runIfActive { self.close { $0.lastUsed <= limit } }
