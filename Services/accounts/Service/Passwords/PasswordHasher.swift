@@ -13,7 +13,7 @@ import Glibc
 import Musl
 #endif
 
-/// Hashes and checks passwords on threads of its own, as many as there are cores, at the lowest priority: whoever signs
+/// Hashes and checks passwords on threads of its own, as many as there are cores, which run when no others want to: whoever signs
 /// in waits for a fifth of a second anyway, and must not make others wait.
 public final class PasswordHasher: Service {
     private let threads: NIOThreadPool
@@ -95,10 +95,16 @@ public final class PasswordHasher: Service {
         }
     }
 
-    /// On Linux the priority belongs to the thread. Said again for each hash: it costs nothing beside one.
+    /// On Linux the policy belongs to the thread. Said again for each hash: it costs nothing beside one.
+    ///
+    /// A thread of SCHED_IDLE (sched(7)) gives way at once to any other that wakes; one that is only nice ends its slice
+    /// of some milliseconds first, and every request behind it would wait for that.
     private static func yieldToOthers() {
         #if os(Linux)
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+        // SCHED_IDLE of <linux/sched.h>, which Swift does not import.
+        let idlePolicy: Int32 = 5
+        var parameters = sched_param(sched_priority: 0)
+        _ = sched_setscheduler(0, idlePolicy, &parameters)
         #endif
     }
 
