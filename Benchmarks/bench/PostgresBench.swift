@@ -40,7 +40,7 @@ enum PostgresBench {
                 \\set id random(1, \(rows))
                 INSERT INTO bench_events (user_id, body) VALUES (:id, 'something that happened');
                 """,
-            connections: 32,
+            connections: 64,
             run: { client, id in
                 try await client.execute(
                     "INSERT INTO bench_events (user_id, body) VALUES (\(id), \("something that happened"))")
@@ -54,7 +54,7 @@ enum PostgresBench {
                 INSERT INTO bench_events (user_id, body) VALUES (:id, 'something that happened');
                 COMMIT;
                 """,
-            connections: 32,
+            connections: 48,
             run: { client, id in
                 try await client.withTransaction { transaction in
                     try await transaction.execute("UPDATE bench_users SET rate = rate + 1 WHERE id = \(id)")
