@@ -67,8 +67,15 @@ public final class LogWriter: Sendable {
     }
 
     private func drain() {
-        while drainOnce() {}
+        while drainOnce() {
+            // The first line after a silence is out at once. Of those that follow closely many go together: otherwise a busy
+            // process would wake this thread for nearly every line, which costs its event loops more than the line.
+            usleep(Self.pause)
+        }
     }
+
+    /// Microseconds for which lines gather while there are any.
+    private static let pause: UInt32 = 2_000
 
     @discardableResult
     private func drainOnce() -> Bool {
