@@ -96,7 +96,10 @@ class Installation:
 
     def up(self, **scale):
         """Starts what does not run, with so many replicas; what runs stays as it is."""
-        self.scale.update(scale)
+        for name, number in scale.items():
+            # To the end: podman-compose hears the last `--scale` only.
+            self.scale.pop(name, None)
+            self.scale[name] = number
         scales = [part for name, number in self.scale.items() for part in ("--scale", f"{name}={number}")]
         self.said = self.compose("up", "-d", "--no-build", *scales)
 
