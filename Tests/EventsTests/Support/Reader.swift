@@ -91,7 +91,7 @@ final class Journal: Sendable {
     private let events = Mutex<[Event]>([])
 
     func add(_ more: [Event]) { events.withLock { $0 += more } }
-    var numbers: [Int64] { events.withLock { $0.map(\.number) } }
+    var numbers: [Int64] { events.withLock { $0.filter { $0.type != Stage.unhandled }.map(\.number) } }
 }
 
 /// Counts calls.

@@ -5,6 +5,9 @@ import Testing
 @testable import Events
 
 extension Stage {
+    /// The type of events that nobody handles: they move the cursor, and no more.
+    static let unhandled = "thing.unhandled"
+
     /// A stage with a source whose words are the test's to choose.
     static func withStub(
         redis: TestRedis? = nil, _ body: (Stage, StubSource) async throws -> Void
@@ -32,13 +35,22 @@ extension Stage {
         }
     }
 
-    /// Until it has looked and hears.
+    /// Until it hears, and the look that its subscription calls for is over: two events in turn that nobody handles
+    /// moved the cursor without a question to the source. The first may be heard before that look, and the second is only
+    /// heard after it.
     func settled(_ source: StubSource) async throws {
         try await eventually("subscribed") {
             try await redis.cli("PUBSUB", "NUMSUB", Outbox.channel(Stage.source)).hasSuffix("1")
         }
         try await eventually("has a cursor") { try await cursor() != nil }
-        let asked = source.asked
-        try await eventually("has looked") { source.asked >= max(asked, 2) }
+        try await eventually("has looked") {
+            let asked = source.asked
+            for _ in 1...2 {
+                let events = source.keep([0], type: Stage.unhandled)
+                try await source.say(events)
+                try await eventually("the cursor follows") { try await cursor() == events[0].position }
+            }
+            return source.asked == asked
+        }
     }
 }
