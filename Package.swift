@@ -22,13 +22,13 @@ func service(_ service: String, _ dependencies: [Target.Dependency], resources: 
         resources: resources, swiftSettings: strict)
 }
 
-func main(_ service: String) -> Target {
+func main(_ service: String, _ more: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: service,
         dependencies: [
             .byName(name: "\(service.capitalized)Service"), "ServiceKit",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ],
+        ] + more,
         path: "Services/\(service)/Main", swiftSettings: strict, linkerSettings: [smaller])
 }
 
@@ -124,7 +124,8 @@ let package = Package(
                 crypto, logging, metrics, lifecycle,
                 .product(name: "Mustache", package: "swift-mustache"),
             ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
-        main("accounts"),
+        .target(name: "NoLocales", path: "Services/accounts/NoLocales"),
+        main("accounts", ["NoLocales"]),
 
         domain("heroes"),
         service("heroes", ["HeroesDomain"] + contextParts, resources: [.embedInCode("Migrations")]),

@@ -34,6 +34,20 @@ enum AccountsBench {
     ///   - seconds: of each measurement.
     ///   - rounds: turns of each; the median counts.
     static func run(seconds: Double, rounds: Int) async throws {
+        print(
+            "GET profile, \(readers) connections of \(Int(rate))/s, while logins keep \(queue) waiting for a hash; in ms"
+        )
+        // With it Linux shares the cores between sessions first, and each backend of Postgres is a session of its own: that
+        // a hash gives way to everybody then counts only within accounts. What runs already keeps its group.
+        for setting in Autogroup.settings {
+            try await Autogroup.with(setting) {
+                print("started with kernel.sched_autogroup_enabled = \(setting):")
+                try await measure(seconds: seconds, rounds: rounds)
+            }
+        }
+    }
+
+    private static func measure(seconds: Double, rounds: Int) async throws {
         let postgres = try await TestPostgres.start(settings: ["fsync": "on"])
         let redis = try await TestRedis.start()
         let port = try freePort()
@@ -47,13 +61,16 @@ enum AccountsBench {
         let accounts = try await RunningProcess.start(
             "accounts", ["serve"], environment: environment, readyURL: "http://127.0.0.1:\(port)/health/ready")
         let user = try await register(port)
-        print(
-            "GET profile, \(readers) connections of \(Int(rate))/s, while logins keep \(queue) waiting for a hash; in ms"
-        )
+        _ = try await read(port, user, seconds: 1)
+        try await compare(port, user, seconds: seconds, rounds: rounds)
+        try await accounts.terminate()
+        try await redis.stop()
+        try await postgres.stop()
+    }
 
+    private static func compare(_ port: Int, _ user: Claims, seconds: Double, rounds: Int) async throws {
         var idle: [Latencies] = []
         var saturated: [Latencies] = []
-        _ = try await read(port, user, seconds: 1)
         for round in 1...rounds {
             idle.append(try await read(port, user, seconds: seconds))
             let logins = Logins(port: port)
@@ -65,9 +82,6 @@ enum AccountsBench {
         print("idle:      p50 \(ms(median(idle.map(\.p50))))  p99 \(ms(median(idle.map(\.p99))))")
         print("saturated: p50 \(ms(median(saturated.map(\.p50))))  p99 \(ms(median(saturated.map(\.p99))))")
         print("ratio of p99 \(String(format: "%.2f", ratio)) (at most \(bar): \(ratio <= bar ? "reached" : "MISSED"))")
-        try await accounts.terminate()
-        try await redis.stop()
-        try await postgres.stop()
     }
 
     // MARK: Asking
@@ -123,6 +137,37 @@ enum AccountsBench {
 
     static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
     static func ms(_ seconds: Double) -> String { String(format: "%.2f", seconds * 1000) }
+}
+
+/// Whether the scheduler groups threads by session (sched(7), "The autogroup feature"). Root can change it.
+private enum Autogroup {
+    private static let path = "/proc/sys/kernel/sched_autogroup_enabled"
+    /// As this machine has it; nil where there is no such thing.
+    static let current = read()
+    /// What can be measured here.
+    static var settings: [String] {
+        guard let current, current != "0", (try? write(current)) != nil else { return [current ?? "none"] }
+        return [current, "0"]
+    }
+
+    /// Runs `body` with a setting, and sets it back.
+    static func with(_ setting: String, _ body: () async throws -> Void) async throws {
+        guard let current, setting != current else { return try await body() }
+        try write(setting)
+        do { try await body() } catch {
+            try write(current)
+            throw error
+        }
+        try write(current)
+    }
+
+    private static func read() -> String? {
+        (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static func write(_ setting: String) throws {
+        try Data(setting.utf8).write(to: URL(fileURLWithPath: path))
+    }
 }
 
 /// How long requests took, in seconds.
