@@ -1,7 +1,8 @@
 # One image for each service: docker build --build-arg SERVICE=accounts .
 #
 # What the build made is kept between builds in a cache of the builder's, shared by the four images: dependencies are built
-# once, and a change in one service builds that service anew and nothing else.
+# once, and a change in one service builds that service anew and nothing else. No layer holds them: a builder that
+# keeps no cache mounts compiles everything for each image.
 
 FROM swift:6.3-bookworm AS build
 RUN apt-get update -qq \

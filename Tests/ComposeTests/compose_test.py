@@ -77,6 +77,8 @@ class Installation:
         self.environment = {
             **os.environ, **self.secrets, "COMPOSE_PROJECT_NAME": self.project, "GATEWAY_PORT": str(self.port),
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}", "RATE_LIMIT_ENABLED": "false",
+            "WEB_DOMAIN": "localhost", "PAYMENTS": "sandbox", "MAIL_URL": "file:/var/lib/techheroes/mail",
+            "SMS_URL": "file:/var/lib/techheroes/sms",
         }
         self.scale = {}
         self.said = ""  # by the last `up`, for whoever looks at a failure
