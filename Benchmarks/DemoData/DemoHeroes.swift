@@ -9,6 +9,8 @@ struct DemoHeroes {
     private let slugs: DemoSlugs
     private var known: [String: [String]] = [:]
     private let staff = UUID()
+    /// Whether there was nobody in the directory before these.
+    private var isFirst: Bool?
 
     init(_ heroes: PostgresClient) {
         self.heroes = heroes
@@ -22,6 +24,7 @@ struct DemoHeroes {
     mutating func load(
         _ crowd: [DemoHero], customers: [DemoPerson], arePending: Int
     ) async throws -> [Int64] {
+        if isFirst == nil { isFirst = try await heroes.read("SELECT 1 FROM heroes.heroes LIMIT 1").isEmpty }
         let ids = try await heroes.ids(crowd.count, of: "heroes.heroes")
         var attempt = 1
         while true {
@@ -55,13 +58,17 @@ struct DemoHeroes {
             decisions.endRow()
         }
         let (people, all, decided) = (crowd.map(\.person) + customers, rows, decisions)
+        let isFirst = isFirst ?? false
         // Together: a hero who was accepted by nobody would be a fault.
         try await heroes.atOnce { connection in
             // Words are put into their index all at once, which takes a fraction of the time that one by one does. Nobody
-            // else sees the setting, and it ends with the transaction.
-            try await connection.execute("ALTER INDEX heroes.heroes_words SET (fastupdate = on)")
-            try await connection.execute("SET LOCAL gin_pending_list_limit = '256MB'")
-            try await connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            // else sees the setting, and it ends with the transaction. But until then nobody can plan to read the table,
+            // so where there are readers it is one by one.
+            if isFirst {
+                try await connection.execute("ALTER INDEX heroes.heroes_words SET (fastupdate = on)")
+                try await connection.execute("SET LOCAL gin_pending_list_limit = '256MB'")
+                try await connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            }
             try await DemoCopies.insert(people, into: "heroes.users", connection)
             try await connection.copy(
                 all,
@@ -69,8 +76,10 @@ struct DemoHeroes {
                     heroes.heroes (id, user_id, slug, discipline, title, description, position, company, short_bio,
                         years_of_exp, rate_in_cents, linkedin_url, state, words, version, created, updated)
                     """)
-            try await connection.execute("SELECT gin_clean_pending_list('heroes.heroes_words')")
-            try await connection.execute("ALTER INDEX heroes.heroes_words SET (fastupdate = off)")
+            if isFirst {
+                try await connection.execute("SELECT gin_clean_pending_list('heroes.heroes_words')")
+                try await connection.execute("ALTER INDEX heroes.heroes_words SET (fastupdate = off)")
+            }
             try await connection.copy(
                 decided, into: "heroes.decisions (hero_id, decision, decided_by, decided)")
         }

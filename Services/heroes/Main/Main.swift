@@ -9,7 +9,9 @@ struct Heroes: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "heroes", abstract: "Heroes of Tech Heroes, and where the public finds them.",
         discussion: "Settings come from the environment and .env; see README.md.",
-        subcommands: [Serve.self, Migrate.self, HealthCheck.self, ListCommand.self, Rebuild.self])
+        subcommands: [
+            Serve.self, Migrate.self, HealthCheck.self, ListCommand.self, DecisionsCommand.self, Rebuild.self,
+        ])
 
     /// Reads the settings, does the work and ends the process with its exit code.
     static func run(

@@ -6,7 +6,7 @@ import NIOHTTP1
 /// Calls another service of ours, signed as one of ours.
 ///
 /// Each call has one deadline for everything. A GET that fails before an answer came is tried once more at the next
-/// address; nothing else is.
+/// address, or at the only one; nothing else is.
 public struct InternalClient: Sendable {
     /// An answer, read whole.
     public struct Answer: Sendable {
@@ -65,11 +65,12 @@ public struct InternalClient: Sendable {
     ) async throws(Unreachable) -> Answer {
         let end = NIODeadline.now() + .nanoseconds(deadline.nanoseconds)
         var failure: any Error = Unreachable(description: "no address")
-        let candidates = addresses.shuffled().prefix(2)
-        for (index, address) in candidates.enumerated() {
-            // One that does not answer must leave time for the other.
-            let isLast = index == candidates.count - 1
-            let end = isLast ? end : NIODeadline.now() + .nanoseconds(deadline.nanoseconds / 2)
+        // One name can stand for several replicas, and a kept connection may have been closed meanwhile.
+        let candidates = addresses.count == 1 ? addresses + addresses : Array(addresses.shuffled().prefix(2))
+        for (index, address) in candidates.enumerated() where index == 0 || NIODeadline.now() < end {
+            // One that does not answer must leave time for another.
+            let isAlone = index > 0 || addresses.count == 1
+            let end = isAlone ? end : NIODeadline.now() + .nanoseconds(deadline.nanoseconds / 2)
             do {
                 var request = HTTPClientRequest(url: address + path)
                 request.headers.add(

@@ -186,4 +186,44 @@ import Testing
         #expect(try await two == 3)
         #expect(try await flight.value(for: 3) { 3 } == 3)
     }
+
+    @Test func `An answer of an owner that can't be read is no fault of who asked here`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person(), app.hero())
+            let id = try await app.ask(tom, as: cam)
+            for bad in ["{}", "[]", "{", #"{"id":"x"}"#] {
+                let other = app.hero()
+                app.heroes.put("\(other.id)", bad)
+                let asked = try await app.send(.POST, "/", RunningCalls.asking(other.id), as: cam)
+                #expect(asked.has(.temporarilyUnavailable), "\(bad): \(asked)")
+                app.accounts.put(tom.user.id.text, bad)
+                let accepted = try await app.send(.PATCH, "/\(id)/accept", app.times(4), as: tom.user)
+                #expect(accepted.has(.temporarilyUnavailable), "\(bad): \(accepted)")
+            }
+            for owner in ["heroes", "accounts"] {
+                #expect(app.log.text.contains("\(owner) answered what can't be read"))
+            }
+        }
+    }
+
+    @Test func `A no that was under way before the question is not the answer to it`() async throws {
+        try await RunningCalls.with { app async throws in
+            let tom = app.hero(accepted: false)
+            try await app.withCopies { heroes, _ in
+                // The first question meets the hero before the acceptance, and is answered when another waits for it too.
+                app.heroes.hold {
+                    try await eventually(within: .seconds(30), "another who waits") {
+                        heroes.asked.passengers(for: tom.id) == 2
+                    }
+                }
+                async let before = heroes.hero(tom.id, trace: TraceContext())
+                try await eventually("the first question") { app.heroes.calls("/internal/v1/heroes/\(tom.id)") == 1 }
+                app.heroes.hold {}
+                app.heroes.put("\(tom.id)", RunningCalls.heroBlock(tom.id, tom.user.id, version: 2))
+                async let after = heroes.hero(tom.id, trace: TraceContext())
+                #expect(try await before?.accepted == false)
+                #expect(try await after?.accepted == true)
+            }
+        }
+    }
 }

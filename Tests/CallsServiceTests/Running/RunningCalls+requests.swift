@@ -204,6 +204,15 @@ extension RunningCalls {
         return try await raw(.GET, String(url.dropFirst(Self.publicURL.count)), claims: .user(user))
     }
 
+    /// How many statements wait for a row that another transaction has.
+    func waiting() async throws -> String {
+        try await sql(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event IN ('transactionid', 'tuple')
+            """)
+    }
+
     /// Types of the events of a request, in order.
     func events(of id: Int64) async throws -> [String] {
         try await sql("SELECT type FROM calls.outbox WHERE subject = '\(id)' ORDER BY id")

@@ -102,6 +102,7 @@ struct RunningCalls: Sendable {
         ]
         var settings = try CallsSettings(SettingsReader(environment: standard.merging(more) { $1 }))
         settings.reminderSleep = .milliseconds(50)
+        settings.ownerPatience = .seconds(20)
         return settings
     }
 

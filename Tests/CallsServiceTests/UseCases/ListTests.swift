@@ -65,6 +65,9 @@ import Testing
                 let answer = try await app.list(query, as: tom.user)
                 #expect(answer.has(.invalid) && answer.badFields == [field], "\(query): \(answer)")
             }
+            let several = try await app.list("role=x&status=x&upcoming=x&page_size=x&page=x", as: tom.user)
+            #expect(several.has(.invalid), "\(several)")
+            #expect(several.badFields == ["role", "status", "upcoming", "page_size"], "\(several)")
         }
     }
 

@@ -105,6 +105,7 @@ import Testing
                     body(time(4), #""2099-06-01T10:00:01Z""#, #""2099-06-01T10:00:00.000001Z""#),
                     ["time_two", "time_three"]
                 ),
+                (body(time(4), time(5), #""2099-06-01T10:00:00.0000005Z""#), ["time_three"]),
                 (body(time(4), time(4), time(5)), ["time_two"]),
                 (body(time(4), time(5), time(4)), ["time_three"]),
                 (body(#""2099-06-01T10:00:00""#, time(5), time(6)), ["time_one"]),
@@ -244,6 +245,73 @@ import Testing
             try await app.sql("DELETE FROM calls.users")
             #expect(try await app.show(id, as: cam).list("times").count == 2)
             #expect(try await app.list(as: cam).status == 200)
+        }
+    }
+
+    @Test func `Who is not shown with the answer need not be known`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person(), app.hero())
+            let declined = try await app.ask(tom, as: app.person())
+            app.accounts.setAway(true)
+            let no = try await app.send(.PATCH, "/\(declined)/decline", #"{"reason":"no"}"#, as: tom.user)
+            #expect(no.status == 200, "\(no)")
+            app.accounts.setAway(false)
+            let id = try await app.accepted(tom, as: cam)
+            app.accounts.setAway(true)
+            let agreed = try await app.send(.PATCH, "/\(id)/agreed-time", app.agreeing(4), as: cam)
+            #expect(agreed.status == 200, "\(agreed)")
+        }
+    }
+
+    @Test func `Copies that were lost are asked for before a move that shows them, or it is for later`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person("Cam"), app.hero("Tom"))
+            let id = try await app.accepted(tom, as: cam)
+            #expect(try await app.send(.PATCH, "/\(id)/new-times", app.times(20), as: cam).status == 200)
+            try await app.sql("DELETE FROM calls.users")
+            func agree() async throws -> Answer {
+                try await app.send(.PATCH, "/\(id)/agreed-time", app.agreeing(20), as: tom.user, key: "k")
+            }
+            app.accounts.setAway(true)
+            #expect(try await agree().has(.temporarilyUnavailable))
+            app.accounts.setAway(false)
+            let answer = try await agree()
+            let names = answer.list("times").map { $0["user"]?.members["first_name"] }
+            #expect(answer.status == 200 && names == [.string("Tom"), .string("Cam")], "\(answer)")
+        }
+    }
+
+    @Test func `An agreement that is refused draws no numbers, however often it is tried`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person(), app.hero())
+            _ = try await app.agreed(tom, as: app.person())
+            let id = try await app.accepted(tom, as: cam)
+            for _ in 0..<5 {
+                let answer = try await app.send(.PATCH, "/\(id)/agreed-time", app.agreeing(4), as: cam)
+                #expect(answer.has(.alreadyBooked), "\(answer)")
+            }
+            // One for each of three people.
+            #expect(try await app.sql("SELECT count(*) FROM calls.people") == "3")
+            #expect(try await app.sql("SELECT last_value FROM calls.people_number_seq") == "3")
+        }
+    }
+
+    @Test func `A move that had to wait is judged by the time at which it is made`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person(), app.hero())
+            let id = try await app.accepted(tom, as: cam)
+            let body = app.agreeing(4)
+            let agreement = try await app.withClient { postgres in
+                try await postgres.withTransaction { transaction in
+                    try await transaction.execute("SELECT 1 FROM calls.requests WHERE id = \(id) FOR UPDATE")
+                    let agreement = Task { try await app.send(.PATCH, "/\(id)/agreed-time", body, as: cam) }
+                    try await eventually("an agreement that waits") { try await app.waiting() == "1" }
+                    app.clock.advance(minutes: 4 * 15)
+                    return agreement
+                }
+            }
+            let late = try await agreement.value
+            #expect(late.has(.invalid) && late.badFields == ["agreed_time"], "\(late)")
         }
     }
 }

@@ -38,4 +38,15 @@ import Testing
             }
         }
     }
+
+    @Test func `Who may not see a request is told so, and accounts is asked for nobody`() async throws {
+        try await RunningCalls.with { app async throws in
+            let (cam, tom) = (app.person(), app.hero())
+            let id = try await app.accepted(tom, as: cam)
+            try await app.sql("DELETE FROM calls.users")
+            app.accounts.setAway(true)
+            #expect(try await app.show(id, as: cam).has(.temporarilyUnavailable))
+            #expect(try await app.show(id, as: app.person()).has(.permissionDenied))
+        }
+    }
 }

@@ -105,6 +105,19 @@ struct CacheTests {
         cache.directory(isAt: Edition(version: 4, moved: 0, pruned: 0, counts: [:]))
         #expect(try await ask(99, from: 4, makes: 4) == 1)
     }
+
+    @Test("An edition that went with its database is asked for once, and is for later")
+    func lostEdition() async throws {
+        let cache = DirectoryCache()
+        let made = Shared(0)
+        await #expect(throws: Problem.unavailable()) {
+            try await cache.answer(.hero(.id(1)), from: 5) {
+                if made.add(1) > 1 { throw TestFailure("asked again") }
+                return .init(answer: nil, version: 4)
+            }
+        }
+        #expect(made.value == 1)
+    }
 }
 
 /// Keeps everybody until it is opened.

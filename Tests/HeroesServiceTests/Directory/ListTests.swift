@@ -75,6 +75,8 @@ struct ListTests {
                     #expect(same.status == 304 && same.body.readableBytes == 0, "\(known)")
                     #expect(same.headers.first(name: "etag") == tag)
                 }
+                let none = try await app.send(.HEAD, path, headers: [("if-none-match", tag)])
+                #expect(none.status == 304 && none.headers.first(name: "content-length") == nil)
                 let other = try await app.send(.GET, path, headers: [("if-none-match", "\"x\", W/\"y\"")])
                 #expect(other.status == 200)
                 let patch = try await app.send(
@@ -142,6 +144,13 @@ struct ListTests {
                     #expect(answer.status == 400 && answer.badFields == [name], "\(name)=\(value): \(answer)")
                 }
             }
+            let several = try await app.list(
+                "discipline=x&ordering=x&min_rate=x&max_rate=x&page_size=x&search=\(String(repeating: "a", count: 201))&page=x"
+            )
+            #expect(several.status == 400, "\(several)")
+            #expect(
+                several.badFields == ["discipline", "ordering", "min_rate", "max_rate", "page_size", "search"],
+                "\(several)")
             for query in [
                 "page=", "page=0", "page=-1", "page=x", "page=1.0", "page=2", "page=99999999999999999999", "page=+1",
                 "page=1099511627775", "cursor=", "cursor=x", "cursor=AAAA",

@@ -11,4 +11,13 @@ extension RunningHeroes {
         let configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
         return try await PostgresClient.with(configuration, logger: Logger(label: "test"), body)
     }
+
+    /// How many statements wait for a row that another transaction has.
+    func waiting() async throws -> String { try await sql("SELECT \(Self.waitingCount)") }
+
+    /// The same as an expression.
+    static let waitingCount = """
+        (SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event IN ('transactionid', 'tuple'))
+        """
 }

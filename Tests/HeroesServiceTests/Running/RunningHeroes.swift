@@ -90,7 +90,9 @@ struct RunningHeroes: Sendable {
             "DATABASE_URL": database, "REDIS_URL": redis, "SECRET_KEY": secret, "HEROES_PORT": "0",
             "HEROES_METRICS_PORT": "0", "LISTEN_HOST": "127.0.0.1", "PUBLIC_URL": publicURL, "DRAIN_SECONDS": "0",
         ]
-        return try HeroesSettings(SettingsReader(environment: standard.merging(more) { $1 }))
+        var settings = try HeroesSettings(SettingsReader(environment: standard.merging(more) { $1 }))
+        settings.ownerPatience = .seconds(20)
+        return settings
     }
 
     /// Runs SQL on the service's database.

@@ -1,5 +1,6 @@
 import Foundation
 import Identity
+import Logging
 import ServiceKit
 import Testing
 
@@ -54,6 +55,26 @@ struct DecideTests {
             #expect(
                 try await app.sql("SELECT string_agg(decision, ' ' ORDER BY id) FROM heroes.decisions")
                     == "decline accept decline")
+        }
+    }
+
+    @Test("Operators see who decided what, and when")
+    func history() async throws {
+        try await RunningHeroes.with { app in
+            let hero = try await app.hero()
+            let staff = RunningHeroes.staff.id.uuidString.lowercased()
+            var lines: [String] = []
+            for decision in ["decline", "accept", "decline"] {
+                app.clock.advance(by: .seconds(60))
+                _ = try await app.decide(decision, hero)
+                lines.append("\(app.clock.now.rfc3339)\t\(decision)\t\(staff)")
+            }
+            _ = try await app.decide("accept", try await app.hero())
+            let settings = try RunningHeroes.makeSettings(
+                app.postgres.uri(database: app.database), app.redis.url, [:])
+            let list = HeroList(settings, logger: Logger(label: "list"))
+            #expect(try await list.decisions(of: hero.heroID) == lines)
+            #expect(try await list.decisions(of: 99) == [])
         }
     }
 

@@ -1,6 +1,9 @@
 import AsyncHTTPClient
 import Identity
+import NIOCore
+import NIOPosix
 import ServiceKit
+import Synchronization
 import TestKit
 import Testing
 
@@ -19,7 +22,10 @@ import Testing
     ]
 
     @Test func `a call is signed, traced, bounded in time and size`() async throws {
-        let http = HTTPClient(configuration: InternalClient.httpConfiguration)
+        // Only the last call is to run out of time.
+        var configuration = InternalClient.httpConfiguration
+        configuration.timeout.connect = .seconds(20)
+        let http = HTTPClient(configuration: configuration)
         do {
             try await TestService.with(Self.routes) { service in
                 let dead = "http://127.0.0.1:\(try freePort())"
@@ -31,11 +37,12 @@ import Testing
                 // One address of two is dead: whichever is first, there is an answer.
                 for _ in 0..<8 {
                     let answer = try await client("gateway", [dead, live])
-                        .get("/internal/v1/things/5?a=b", trace: trace, requestID: "r-1")
+                        .get("/internal/v1/things/5?a=b", trace: trace, requestID: "r-1", deadline: .seconds(40))
                     #expect(answer.status == 200)
                     #expect(String(buffer: answer.body) == "5 b \(trace.traceID) r-1")
                 }
-                #expect(try await client("calls", [live]).get("/internal/v1/things/5").status == 403)
+                let refused = try await client("calls", [live]).get("/internal/v1/things/5", deadline: .seconds(40))
+                #expect(refused.status == 403)
                 await #expect(throws: InternalClient.Unreachable.self) { try await client("gateway", [dead]).get("/x") }
                 await #expect(throws: InternalClient.Unreachable.self) { try await client("gateway", []).get("/x") }
                 await #expect(throws: InternalClient.Unreachable.self) {
@@ -52,5 +59,53 @@ import Testing
             throw error
         }
         try await http.shutdown()
+    }
+
+    @Test func `a connection that is closed before an answer came is tried once more, at the only address too`()
+        async throws
+    {
+        let connections = Mutex(0)
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                let number = connections.withLock { count in
+                    count += 1
+                    return count
+                }
+                return channel.eventLoop.makeCompletedFuture {
+                    // The first is closed, the second answers, all others are closed.
+                    try channel.pipeline.syncOperations.addHandler(OneAnswer(isGiven: number == 2))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.localAddress?.port)
+        let client = InternalClient(
+            name: "gateway", addresses: ["http://127.0.0.1:\(port)"], seal: TestService.seal, http: .shared)
+        #expect(try await client.get("/x", deadline: .seconds(30)).status == 200)
+        #expect(connections.withLock { $0 } == 2)
+        await #expect(throws: InternalClient.Unreachable.self) {
+            try await client.get("/x", deadline: .seconds(30))
+        }
+        #expect(connections.withLock { $0 } == 4)
+        try await server.close()
+    }
+}
+
+/// Answers what comes, or closes; then it closes too.
+private final class OneAnswer: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let isGiven: Bool
+
+    init(isGiven: Bool) {
+        self.isGiven = isGiven
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isGiven {
+            let answer = ByteBuffer(string: "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        }
+        context.close(promise: nil)
     }
 }

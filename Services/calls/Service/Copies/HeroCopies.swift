@@ -44,7 +44,7 @@ struct HeroCopies: Sendable {
     /// A hero as far as is known here. Before one is said to be unknown or not accepted, heroes itself is asked: it may
     /// have accepted the hero a moment ago. Never inside a transaction.
     ///
-    /// - Throws: `UnavailableError` when heroes had to be asked and is away.
+    /// - Throws: `UnavailableError` when heroes had to be asked and is away, or doesn't make sense.
     func hero(_ id: Int64, trace: TraceContext) async throws -> Hero? {
         let rows = try await postgres.read(
             "SELECT user_id, accepted, rate_in_cents FROM calls.heroes WHERE id = \(id)")
@@ -52,7 +52,10 @@ struct HeroCopies: Sendable {
             return Hero(id: id, owner: owner, accepted: true, rateInCents: rate)
         }
         do {
-            return try await asked.value(for: id) { try await fetch(id, trace: trace) }
+            // A no from before the question may be out of date.
+            return try await asked.value(for: id, unless: { $0?.accepted != true }) {
+                try await fetch(id, trace: trace)
+            }
         } catch is SingleFlight<Int64, Hero?>.Full {
             throw Problem.unavailable()
         }
@@ -62,7 +65,7 @@ struct HeroCopies: Sendable {
         let answer = try await heroes.get("/internal/v1/heroes/\(id)", trace: trace, deadline: patience)
         switch answer.status {
         case 200:
-            let copy = try HeroCopy(try JSONParser.object(answer.body))
+            let copy = try answer.copy(from: "heroes", HeroCopy.init)
             try await postgres.execute(Self.storing([copy]))
             return copy.hero
         case 404: return nil

@@ -21,12 +21,26 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// What `work` gives, from whoever began it first. It goes on when one who asked goes away.
     ///
+    /// - Parameter needsAnother: whether a value that was under way before the call is not good enough.
     /// - Throws: ``Full``; what `work` throws.
-    func value(for key: Key, _ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        let task = try flights.withLock { flights in
+    func value(
+        for key: Key, unless needsAnother: (Value) -> Bool = { _ in false },
+        _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let first = try board(key, work)
+        let value = try await first.task.value
+        guard first.isJoined, needsAnother(value) else { return value }
+        // That one is over, so whatever is under way now began after the call.
+        return try await board(key, work).task.value
+    }
+
+    private func board(
+        _ key: Key, _ work: @escaping @Sendable () async throws -> Value
+    ) throws -> (task: Task<Value, any Error>, isJoined: Bool) {
+        try flights.withLock { flights in
             if let flight = flights[key] {
                 flights[key]?.passengers += 1
-                return flight.task
+                return (task: flight.task, isJoined: true)
             }
             guard flights.count < most else { throw Full() }
             let task = Task {
@@ -34,9 +48,8 @@ final class SingleFlight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
                 return try await work()
             }
             flights[key] = Flight(task: task, passengers: 1)
-            return task
+            return (task: task, isJoined: false)
         }
-        return try await task.value
     }
 
     /// How many have asked for what is under way for a key.

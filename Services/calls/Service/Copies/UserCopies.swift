@@ -40,7 +40,7 @@ struct UserCopies: Sendable {
             "/internal/v1/users/\(id.uuidString.lowercased())/public", trace: trace, deadline: patience)
         switch answer.status {
         case 200:
-            let copy = try UserCopy(try JSONParser.object(answer.body))
+            let copy = try answer.copy(from: "accounts", UserCopy.init)
             try await postgres.execute(Self.storing([copy]))
             return copy.user
         case 404: return nil

@@ -21,9 +21,12 @@ struct PageRequest: Sendable, Hashable {
     ///
     /// - Throws: `Problem`: 400 for an unknown value of a filter or a size, 404 for what is no page.
     init(_ query: Query) throws(Problem) {
-        filter = try RequestFilter(query)
+        var faults = Fields([:])
+        filter = RequestFilter(query, noting: &faults)
         let sizes = Int64(Self.sizes.lowerBound)...Int64(Self.sizes.upperBound)
-        if let size = try query.integer("page_size", sizes) { self.size = Int(size) }
+        let size = faults.noting { () throws(Problem) in try query.integer("page_size", sizes) }
+        try faults.finish()
+        if let size { self.size = Int(size) }
         if let text = query["cursor"] {
             guard let cursor = RequestCursor(text: text) else { throw .noSuchPage }
             place = .cursor(cursor)

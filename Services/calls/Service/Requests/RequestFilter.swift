@@ -17,20 +17,37 @@ struct RequestFilter: Sendable, Hashable {
 
     init() {}
 
-    /// - Throws: `Problem` (400) for a value that is none.
-    init(_ query: Query) throws(Problem) {
-        role = try Self.choice("role", query)
-        status = try Self.choice("status", query)
-        isUpcoming = try query.bool("upcoming") ?? false
+    /// Reads the filters of a query.
+    ///
+    /// - Parameter faults: is told of each value that is none.
+    init(_ query: Query, noting faults: inout Fields) {
+        role = Self.choice("role", query, &faults)
+        status = Self.choice("status", query, &faults)
+        isUpcoming = faults.noting { () throws(Problem) in try query.bool("upcoming") } ?? false
     }
 
     private static func choice<Value: RawRepresentable<String> & CaseIterable>(
-        _ name: String, _ query: Query
-    ) throws(Problem) -> Value? {
+        _ name: String, _ query: Query, _ faults: inout Fields
+    ) -> Value? {
         guard let text = query[name] else { return nil }
         guard let value = Value(rawValue: text) else {
-            throw .invalid(name, "This must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", ")).")
+            faults.note(name, "This must be one of \(Value.allCases.map(\.rawValue).joined(separator: ", ")).")
+            return nil
         }
         return value
+    }
+}
+
+extension Fields {
+    /// A part of a query. What is wrong with it is noted with the rest, so that a client hears of all at once.
+    mutating func noting<Value>(_ read: () throws(Problem) -> Value?) -> Value? {
+        do throws(Problem) {
+            return try read()
+        } catch {
+            for fault in error.errors {
+                for message in fault.messages { note(fault.field, message) }
+            }
+            return nil
+        }
     }
 }

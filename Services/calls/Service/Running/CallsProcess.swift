@@ -35,8 +35,8 @@ public struct CallsProcess: Sendable {
         let bell = ReminderBell()
         let calls = Calls(
             postgres: postgres, outbox: outbox, idempotency: idempotency,
-            users: UserCopies(postgres: postgres, accounts: parts.accounts),
-            heroes: HeroCopies(postgres: postgres, heroes: parts.heroes),
+            users: UserCopies(postgres: postgres, accounts: parts.accounts, patience: settings.ownerPatience),
+            heroes: HeroCopies(postgres: postgres, heroes: parts.heroes, patience: settings.ownerPatience),
             pages: PageLinks(publicURL: settings.publicURL), ledger: EventLedger(outbox, postgres: postgres),
             reminders: bell, now: now)
         var reminders = ReminderWorker(
@@ -49,8 +49,9 @@ public struct CallsProcess: Sendable {
             checks: [SchemaProbe(CallsSchema.migrator, postgres: postgres).check],
             services: [
                 postgres, redis, HTTPClientService(client: parts.http),
-                Relay(outbox, postgres: postgres, redis: redis, logger: logger), parts.userEvents, parts.heroEvents,
-                reminders, IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
+                Relay(outbox, postgres: postgres, redis: redis, settings: settings.relay, logger: logger),
+                parts.userEvents, parts.heroEvents, reminders,
+                IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
             ],
             registry: registry, log: log, logger: logger, onListening: onListening)
     }

@@ -1,3 +1,4 @@
+import Events
 import Identity
 import Logging
 import Postgres
@@ -14,6 +15,7 @@ public struct CallsSettings: Sendable {
     public var databaseURL: String
     var redis: RedisConfiguration
     var secret: SecretKey
+    var relay: RelaySettings
     /// Where accounts is.
     var accountsURLs: [String]
     /// Where heroes is.
@@ -24,6 +26,8 @@ public struct CallsSettings: Sendable {
     var reminderMinutes: Int
     /// Only tests wait for less.
     var reminderSleep: Duration = .seconds(5)
+    /// How long accounts or heroes may take to answer. Only tests wait for longer.
+    var ownerPatience: Duration = .seconds(1)
 
     /// Reads everything.
     ///
@@ -47,8 +51,9 @@ public struct CallsSettings: Sendable {
         let publicURL = reader.webURL("PUBLIC_URL", default: "http://127.0.0.1:8080")
         // A year at most, so that sums of times stay times.
         let reminder = reader.integer("REMINDER_MINUTES", in: 1...525_600, default: 15)
+        let relay = reader.relay()
         let values = try reader.finish(
-            runner, logLevel, database, redis, secret, accounts, heroes, publicURL, reminder)
+            runner, logLevel, database, redis, secret, accounts, heroes, publicURL, reminder, relay)
         self.runner = values.0
         self.logLevel = values.1
         self.databaseURL = values.2
@@ -58,5 +63,6 @@ public struct CallsSettings: Sendable {
         self.heroesURLs = values.6
         self.publicURL = values.7
         self.reminderMinutes = values.8
+        self.relay = values.9
     }
 }

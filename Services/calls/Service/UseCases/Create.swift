@@ -17,14 +17,17 @@ extension Calls {
         let user = try request.user
         for (flag, code) in Self.needed where !user.flags.contains(flag) { throw Problem(code) }
         return try await idempotency.once(request, postgres) { attempt in
-            let new = try await read(request, by: user.id)
+            let asked = try Asked(request)
             let now = now()
             do {
                 // Without a key it is one statement, which needs no transaction around it.
                 guard attempt.isKeyed else {
                     defer { outbox.committed() }
+                    if let call = try await created(asked, by: user.id, at: now, request) { return .callRequest(call) }
+                    let new = try await checked(asked, by: user.id, request)
                     return try created(new, at: now, by: try await postgres.execute(inserting(new, at: now, request)))
                 }
+                let new = try await checked(asked, by: user.id, request)
                 return try await outbox.withTransaction(postgres) { transaction in
                     try await attempt.answer(in: transaction) {
                         try created(new, at: now, by: try await transaction.execute(inserting(new, at: now, request)))
@@ -41,14 +44,29 @@ extension Calls {
         (.emailVerified, .emailUnverified), (.phoneVerified, .phoneUnverified), (.paymentVerified, .paymentUnverified),
     ]
 
-    private func read(_ request: ServiceRequest, by requester: UUID) async throws -> NewCallRequest {
-        var fields = try request.fields()
-        let message = fields.string("message", NewCallRequest.messageLength)
-        let length = fields.integer("estimated_length")
-        fields.note(NewCallRequest.faults(message: message, estimatedLength: length))
-        let heroID = fields.value("hero_id", Self.heroID)
+    /// What was sent, and what is wrong with it as far as it can be told without the hero.
+    private struct Asked {
+        var fields: Fields
+        let message: String?
+        let length: Int64?
+        let heroID: Int64?
+
+        init(_ request: ServiceRequest) throws {
+            fields = try request.fields()
+            message = fields.string("message", NewCallRequest.messageLength)
+            length = fields.integer("estimated_length")
+            fields.note(NewCallRequest.faults(message: message, estimatedLength: length))
+            heroID = fields.value("hero_id", Calls.heroID)
+        }
+    }
+
+    /// Holds a request against all its rules. The hero is looked up here, and at its owner's before it is refused.
+    private func checked(
+        _ asked: Asked, by requester: UUID, _ request: ServiceRequest
+    ) async throws -> NewCallRequest {
+        var fields = asked.fields
         var hero: Hero?
-        if let heroID {
+        if let heroID = asked.heroID {
             do {
                 hero = try await heroes.hero(heroID, trace: request.trace)
             } catch let error where error.isUnavailable {
@@ -58,9 +76,9 @@ extension Calls {
             }
             fields.note(NewCallRequest.faults(hero: hero, by: requester))
         }
-        let said = try fields.finish(message, length)
+        let (message, length) = try fields.finish(asked.message, asked.length)
         return try Problem.ofRules { () throws(CallRuleViolation) in
-            try NewCallRequest(requester: requester, hero: hero, message: said.0, estimatedLength: said.1)
+            try NewCallRequest(requester: requester, hero: hero, message: message, estimatedLength: length)
         }
     }
 
@@ -75,8 +93,40 @@ extension Calls {
         throw FieldError("This must be the id of a hero.")
     }
 
-    /// The row and its event, in one statement. Two open requests of a pair are a conflict that the database finds.
+    /// Looks the hero up in the statement that inserts, which is one way to Postgres instead of two.
+    ///
+    /// - Returns: nil when nothing was inserted: something is wrong, or the copy of the hero is not enough to tell.
+    private func created(
+        _ asked: Asked, by requester: UUID, at now: Instant, _ request: ServiceRequest
+    ) async throws -> StoredRequest? {
+        var fields = asked.fields
+        guard let (message, length, heroID) = try? fields.finish(asked.message, asked.length, asked.heroID) else {
+            return nil
+        }
+        // The rules of NewCallRequest that are about the hero.
+        let row: SQL = """
+            SELECT \(requester)::uuid, id, user_id, \(message)::text, \(length)::bigint, rate_in_cents,
+                \(now)::timestamptz, \(now)::timestamptz
+            FROM calls.heroes WHERE id = \(heroID) AND accepted AND user_id <> \(requester)
+            """
+        let rows = try await postgres.execute(inserting(row, request))
+        guard let (id, owner) = try rows.first?.decode((Int64, UUID).self) else { return nil }
+        let call = CallRequest(requester: requester, heroOwner: owner, estimatedLength: length)
+        return StoredRequest(id: id, heroID: heroID, message: message, call: call, created: now, updated: now)
+    }
+
     private func inserting(_ new: NewCallRequest, at now: Instant, _ request: ServiceRequest) -> SQL {
+        inserting(
+            """
+            VALUES (\(new.requester), \(new.hero.id), \(new.hero.owner), \(new.message), \(new.estimatedLength),
+                \(new.hero.rateInCents), \(now), \(now))
+            """, request)
+    }
+
+    /// The row and its event, in one statement. Two open requests of a pair are a conflict that the database finds.
+    ///
+    /// - Parameter row: a VALUES or a SELECT of the columns named here.
+    private func inserting(_ row: SQL, _ request: ServiceRequest) -> SQL {
         let event = outbox.insertion(
             "call.requested", subject: "id::text", recipients: "ARRAY[user_id, hero_user_id]",
             data: CallEvent.dataOfRow, traceparent: request.trace.traceparent, from: "created")
@@ -84,16 +134,15 @@ extension Calls {
             WITH created AS (
                 INSERT INTO calls.requests (user_id, hero_id, hero_user_id, message, estimated_length, rate_in_cents,
                     created, updated)
-                VALUES (\(new.requester), \(new.hero.id), \(new.hero.owner), \(new.message), \(new.estimatedLength),
-                    \(new.hero.rateInCents), \(now), \(now))
+                \(row)
                 RETURNING id, user_id, hero_id, hero_user_id, status, estimated_length
             ), published AS (\(event))
-            SELECT id FROM created
+            SELECT id, hero_user_id FROM created
             """
     }
 
     private func created(_ new: NewCallRequest, at now: Instant, by rows: PostgresRows) throws -> Response {
-        guard let id = try rows.first?.decode(Int64.self) else { throw PostgresError(.decoding, "no id") }
+        guard let (id, _) = try rows.first?.decode((Int64, UUID).self) else { throw PostgresError(.decoding, "no id") }
         let call = CallRequest(
             requester: new.requester, heroOwner: new.hero.owner, estimatedLength: new.estimatedLength)
         return .callRequest(

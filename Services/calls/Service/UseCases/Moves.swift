@@ -40,9 +40,7 @@ extension Calls {
 
     /// Three instants that obey the rules for times.
     private static func times(_ fields: inout Fields, at now: Instant) throws -> SuggestedTimes {
-        let sent = ["time_one", "time_two", "time_three"].map { name in
-            fields.instant(name).map { Instant(microseconds: $0.microseconds) }
-        }
+        let sent = ["time_one", "time_two", "time_three"].map { fields.suggestedTime($0) }
         fields.note(SuggestedTimes.faults(one: sent[0], two: sent[1], three: sent[2], now: now))
         let (one, two, three) = try fields.finish(sent[0], sent[1], sent[2])
         return SuggestedTimes(stored: one, two, three)
@@ -69,22 +67,25 @@ extension Calls {
         let user = try request.user.id
         let id = try request.id()
         return try await idempotency.once(request, postgres) { attempt in
-            guard let parties = try await parties(of: id) else { throw Problem.noSuchRequest }
-            try Problem.ofRules { () throws(CallRuleViolation) in try movers.require(user, in: parties) }
-            let now = now()
+            let rows = try await postgres.read(RequestRows.select(id))
+            guard let found = try RequestRows.decode(rows).first else { throw Problem.noSuchRequest }
+            try Problem.ofRules { () throws(CallRuleViolation) in try movers.require(user, in: found.call) }
             var fields = try request.fields()
-            let move = try read(&fields, now)
-            // Whoever suggests times is shown with them.
-            let person = try await users.user(user, trace: request.trace)
+            let move = try read(&fields, now())
+            let people = try await people(shownAfter: move, of: found, by: user, trace: request.trace)
+            if case .agree = move { try await number(found.call) }
             return try await outbox.withTransaction(postgres) { transaction in
                 try await attempt.answer(in: transaction) {
                     guard var stored = try await RequestRows.locked(id, in: transaction) else {
                         throw Problem.noSuchRequest
                     }
+                    // Only now: whoever had to wait for the row comes after whom they waited for.
+                    let now = now()
                     try Problem.ofRules { () throws(CallRuleViolation) in
                         try stored.call.make(move, by: user, now: now)
                     }
-                    stored.people[user] = person
+                    stored.people.merge(people) { kept, _ in kept }
+                    guard stored.strangers.isEmpty else { throw Problem.unavailable() }
                     stored.updated = now
                     try await save(move, of: stored, by: user, request.trace, in: transaction)
                     return .callRequest(stored)
@@ -93,10 +94,32 @@ extension Calls {
         }
     }
 
-    /// A request of which nothing but its parties is of any use; those never change.
-    private func parties(of id: Int64) async throws -> CallRequest? {
-        let rows = try await postgres.read("SELECT user_id, hero_user_id FROM calls.requests WHERE id = \(id)")
-        guard let (requester, heroOwner) = try rows.first?.decode((UUID, UUID).self) else { return nil }
-        return CallRequest(requester: requester, heroOwner: heroOwner, estimatedLength: 0)
+    /// The public blocks of all who will have suggested times when a move is made: they are shown with them. Nobody else
+    /// is asked for, so that a move doesn't need accounts whose answer doesn't.
+    private func people(
+        shownAfter move: CallMove, of found: StoredRequest, by user: UUID, trace: TraceContext
+    ) async throws -> [UUID: PublicUser] {
+        var people = found.people
+        var missing = found.strangers
+        switch move {
+        case .accept, .suggest: if people[user] == nil { missing.insert(user) }
+        case .decline, .agree: break
+        }
+        for id in missing { people[id] = try await users.user(id, trace: trace) }
+        return people
+    }
+}
+
+extension Fields {
+    /// An instant that must be there. What is finer than a microsecond is cut off, but doesn't become a quarter of an hour
+    /// by that.
+    fileprivate mutating func suggestedTime(_ name: String) -> Instant? {
+        parsed(name, "This must be a date and time with an offset, such as 2016-11-16T15:56:56Z.") { text in
+            guard let microseconds = RFC3339.microseconds(text) else { return nil }
+            let time = Instant(microseconds: microseconds)
+            let fraction = text.utf8.drop { $0 != UInt8(ascii: ".") }.dropFirst().dropFirst(6)
+            let isFiner = fraction.prefix { (0x30...0x39).contains($0) }.contains { $0 != 0x30 }
+            return isFiner && time.isOnAQuarterHour ? Instant(microseconds: microseconds + 1) : time
+        }
     }
 }

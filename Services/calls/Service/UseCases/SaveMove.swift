@@ -39,6 +39,20 @@ extension Calls {
             """)
     }
 
+    /// Gives the two people of a request the numbers that their bookings have, unless they have them.
+    ///
+    /// Before the transaction of an agreement, and only to who has none: a number that was drawn is used up even when
+    /// the transaction that drew it is rolled back, and an agreement that is refused can be tried without end.
+    func number(_ call: CallRequest) async throws {
+        try await postgres.execute(
+            """
+            INSERT INTO calls.people (id)
+            SELECT party FROM unnest(\(call.parties)) AS party
+            WHERE NOT EXISTS (SELECT FROM calls.people WHERE id = party) ORDER BY party
+            ON CONFLICT (id) DO NOTHING
+            """)
+    }
+
     private func saveNewest(_ stored: StoredRequest, in transaction: PostgresTransaction) async throws {
         guard let newest = stored.call.suggestions.last else { return }
         let times = newest.times
@@ -57,11 +71,9 @@ extension Calls {
         guard let start = stored.call.agreedTime, let end = stored.call.agreedEnd else { return }
         // Locks both people, always in the same order: of two who book at once the second waits here, where neither can
         // wait for the other, and then meets the first one's booking.
-        let people = [stored.call.requester, stored.call.heroOwner].sorted { $0.uuidString < $1.uuidString }
         let numbers = try await transaction.execute(
             """
-            INSERT INTO calls.people AS known (id) SELECT unnest(\(people))
-            ON CONFLICT (id) DO UPDATE SET id = known.id RETURNING number
+            SELECT number FROM calls.people WHERE id = ANY(\(stored.call.parties)) ORDER BY id FOR NO KEY UPDATE
             """
         ).decode(Int32.self)
         try await transaction.execute(
@@ -70,4 +82,8 @@ extension Calls {
             SELECT \(stored.id), unnest(\(numbers)), tstzrange(\(start), \(end))
             """)
     }
+}
+
+extension CallRequest {
+    fileprivate var parties: [UUID] { [requester, heroOwner] }
 }

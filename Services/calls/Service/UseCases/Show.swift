@@ -13,15 +13,18 @@ extension Calls {
     func show(_ request: ServiceRequest) async throws -> Response {
         let user = try request.user
         let id = try request.id()
-        let found = try await complete(request.trace) {
-            try RequestRows.decode(try await postgres.read(RequestRows.select(id))).first
+        let found = try await complete(request.trace) { () async throws -> StoredRequest? in
+            let rows = try await postgres.read(RequestRows.select(id))
+            guard let found = try RequestRows.decode(rows).first else { return nil }
+            // Here, so that accounts is asked for nobody who may not see the request.
+            guard user.flags.contains(.staff) || found.call.isParty(user.id) else {
+                throw Problem(.permissionDenied, "Only the two parties of a call request may see it.")
+            }
+            return found
         } strangers: {
             $0.strangers
         }
         guard let found else { throw Problem.noSuchRequest }
-        guard user.flags.contains(.staff) || found.call.isParty(user.id) else {
-            throw Problem(.permissionDenied, "Only the two parties of a call request may see it.")
-        }
         return .callRequest(found)
     }
 

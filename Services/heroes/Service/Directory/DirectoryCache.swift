@@ -1,4 +1,5 @@
 import HeroesDomain
+import ServiceKit
 import Synchronization
 
 /// What somebody asks the directory for.
@@ -56,24 +57,31 @@ final class DirectoryCache: Sendable {
     }
 
     /// An answer made in an edition or a later one. Of those who ask for the same thing at once, one makes it.
+    ///
+    /// - Throws: what `make` throws; `Problem` (503) when that edition is gone with the database that was at it.
     func answer(
         _ key: DirectoryKey, from version: Int64, make: @escaping @Sendable () async throws -> Made
     ) async throws -> DirectoryAnswer? {
         while true {
-            let task: Task<Made, any Error>
             switch find(key, from: version, make: make) {
             case .kept(let made): return made.answer
-            case .making(let found): task = found
+            case .making(let task):
+                // It was under way before we asked and may have been made too early.
+                let made = try await task.value
+                if made.version >= version { return made.answer }
+            case .ours(let task):
+                let made = try await task.value
+                guard made.version >= version else { throw Problem.unavailable() }
+                return made.answer
             }
-            let made = try await task.value
-            // One that was under way before we asked may have been made too early.
-            if made.version >= version { return made.answer }
         }
     }
 
     private enum Found {
         case kept(Made)
+        /// By another who asks for it.
         case making(Task<Made, any Error>)
+        case ours(Task<Made, any Error>)
     }
 
     private func find(
@@ -93,7 +101,7 @@ final class DirectoryCache: Sendable {
                 }
             }
             state.making[key] = task
-            return .making(task)
+            return .ours(task)
         }
     }
 

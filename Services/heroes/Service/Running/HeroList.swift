@@ -2,6 +2,12 @@ import Logging
 import Postgres
 import ServiceKit
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// What operators look up about heroes on the command line.
 public struct HeroList: Sendable {
     private let settings: HeroesSettings
@@ -21,8 +27,7 @@ public struct HeroList: Sendable {
     ///   - most: how many lines.
     /// - Throws: `PostgresError`.
     public func lines(isPendingOnly: Bool, most: Int) async throws -> [String] {
-        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes list")
-        return try await PostgresClient.with(configuration, logger: logger) { postgres in
+        try await with { postgres in
             let condition: SQL = isPendingOnly ? "h.state = 'pending'" : "true"
             let order: SQL = isPendingOnly ? "h.created, h.id" : "h.id"
             return try await postgres.read(
@@ -41,5 +46,26 @@ public struct HeroList: Sendable {
                 return "\(id)\t\(state)\t\(created.rfc3339)\t\(discipline)\t\(slug)\t\(String(words))"
             }
         }
+    }
+
+    /// What staff decided about a hero, oldest first, a line for each: when, what and the id of who did, with tabs between
+    /// them. A decision that was made again, and changed nothing, is none of them.
+    ///
+    /// - Throws: `PostgresError`.
+    public func decisions(of id: Int64) async throws -> [String] {
+        try await with { postgres in
+            try await postgres.read(
+                "SELECT decided, decision, decided_by FROM heroes.decisions WHERE hero_id = \(id) ORDER BY id"
+            )
+            .decode((Timestamp, String, UUID).self)
+            .map { decided, decision, staff in
+                "\(decided.rfc3339)\t\(decision)\t\(staff.uuidString.lowercased())"
+            }
+        }
+    }
+
+    private func with(_ body: @Sendable (PostgresClient) async throws -> [String]) async throws -> [String] {
+        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes list")
+        return try await PostgresClient.with(configuration, logger: logger, body)
     }
 }

@@ -32,7 +32,7 @@ public struct HeroesProcess: Sendable {
         let heroes = Heroes(
             postgres: parts.postgres, outbox: parts.outbox,
             ledger: EventLedger(parts.outbox, postgres: parts.postgres),
-            accounts: AccountsClient(client: parts.accounts),
+            accounts: AccountsClient(client: parts.accounts, deadline: settings.ownerPatience),
             directory: Directory(
                 postgres: parts.postgres, publicURL: settings.publicURL, limits: settings.limits),
             idempotency: idempotency, now: now)
@@ -43,7 +43,8 @@ public struct HeroesProcess: Sendable {
             checks: [SchemaProbe(HeroesSchema.migrator, postgres: parts.postgres).check],
             services: [
                 parts.postgres, redis, HTTPClientService(client: parts.http),
-                Relay(parts.outbox, postgres: parts.postgres, redis: redis, logger: logger), parts.users,
+                Relay(parts.outbox, postgres: parts.postgres, redis: redis, settings: settings.relay, logger: logger),
+                parts.users,
                 Housekeeping(postgres: parts.postgres, logger: logger),
                 IdempotencyHousekeeping(idempotency, postgres: parts.postgres, logger: logger),
             ],

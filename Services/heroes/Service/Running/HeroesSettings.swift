@@ -1,3 +1,4 @@
+import Events
 import Identity
 import Logging
 import Postgres
@@ -14,12 +15,15 @@ public struct HeroesSettings: Sendable {
     public var databaseURL: String
     var redis: RedisConfiguration
     var secret: SecretKey
+    var relay: RelaySettings
     /// Where accounts is.
     var accountsURLs: [String]
     /// Where clients reach the gateway.
     var publicURL: String
     /// Only tests take one way for another.
     var limits = PageLoader.Limits()
+    /// How long accounts may take to answer. Only tests wait for longer.
+    var ownerPatience: Duration = .seconds(1)
 
     /// Reads everything.
     ///
@@ -40,7 +44,8 @@ public struct HeroesSettings: Sendable {
         let secret = reader.secretKey()
         let accounts = reader.webURLs("ACCOUNTS_URL", default: ["http://127.0.0.1:8081"])
         let publicURL = reader.webURL("PUBLIC_URL", default: "http://127.0.0.1:8080")
-        let values = try reader.finish(runner, logLevel, database, redis, secret, accounts, publicURL)
+        let relay = reader.relay()
+        let values = try reader.finish(runner, logLevel, database, redis, secret, accounts, publicURL, relay)
         self.runner = values.0
         self.logLevel = values.1
         self.databaseURL = values.2
@@ -48,5 +53,6 @@ public struct HeroesSettings: Sendable {
         self.secret = values.4
         self.accountsURLs = values.5
         self.publicURL = values.6
+        self.relay = values.7
     }
 }

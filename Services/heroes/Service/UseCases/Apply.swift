@@ -19,12 +19,17 @@ extension Heroes {
         let details = try fields.heroDetails()
         let copy = try await UserCopies.read(caller.id, from: postgres)
         // Registered a moment ago, and the event is still on its way.
-        let user = if let copy { copy } else { try await accounts.publicUser(caller.id, for: request) }
+        let missing: PublicUser? =
+            if copy == nil { try await accounts.publicUser(caller.id, for: request) } else { nil }
         let now = now()
         do {
             return try await outbox.withTransaction(postgres) { transaction in
                 try await attempt.answer(in: transaction) {
-                    if copy == nil { try await UserCopies.store([user], in: transaction) }
+                    if let missing { try await UserCopies.store([missing], in: transaction) }
+                    // Read again: who changes the name from here on waits for the hero, and finds it.
+                    guard let user = try await UserCopies.locked(caller.id, in: transaction) else {
+                        throw Problem.unavailable()
+                    }
                     let hero = try await insert(details, of: user, at: now, in: transaction)
                     try await outbox.append(HeroEvent.applied.of(hero, trace: request.trace), in: transaction)
                     return .json(.created, capacity: 2048) { json in

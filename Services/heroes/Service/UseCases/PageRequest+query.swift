@@ -7,16 +7,20 @@ extension PageRequest {
     /// - Throws: `Problem`: 400 for an unknown value of a filter, an order or a size, 404 for what is no page.
     init(_ query: Query) throws(Problem) {
         self.init()
-        filter = try Self.filter(query)
+        var faults = Fields([:])
+        filter = Self.filter(query, &faults)
         if let text = query["ordering"] {
-            guard let ordering = Ordering(text) else {
+            if let ordering = Ordering(text) {
+                self.ordering = ordering
+            } else {
                 let names = Ordering.Key.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .invalid("ordering", "This must be one of \(names), with - before it to reverse.")
+                faults.note("ordering", "This must be one of \(names), with - before it to reverse.")
             }
-            self.ordering = ordering
         }
         let sizes = Int64(Self.sizes.lowerBound)...Int64(Self.sizes.upperBound)
-        if let size = try query.integer("page_size", sizes) { self.size = Int(size) }
+        let size = faults.noting { () throws(Problem) in try query.integer("page_size", sizes) }
+        try faults.finish()
+        if let size { self.size = Int(size) }
         if let text = query["cursor"] {
             guard let cursor = Cursor(text: text), cursor.ordering == ordering else { throw Self.noPage }
             place = .cursor(cursor)
@@ -30,24 +34,40 @@ extension PageRequest {
 
     private static let noPage = Problem(.notFound, "There is no such page.")
 
-    private static func filter(_ query: Query) throws(Problem) -> DirectoryFilter {
+    private static func filter(_ query: Query, _ faults: inout Fields) -> DirectoryFilter {
         var filter = DirectoryFilter()
         if let text = query["discipline"] {
-            guard let discipline = Discipline(rawValue: text) else {
+            filter.discipline = Discipline(rawValue: text)
+            if filter.discipline == nil {
                 let names = Discipline.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .invalid("discipline", "This must be one of \(names).")
+                faults.note("discipline", "This must be one of \(names).")
             }
-            filter.discipline = discipline
         }
-        filter.minimumRate = try query.integer("min_rate", Int64.min...Int64.max)
-        filter.maximumRate = try query.integer("max_rate", Int64.min...Int64.max)
+        let all = Int64.min...Int64.max
+        filter.minimumRate = faults.noting { () throws(Problem) in try query.integer("min_rate", all) }
+        filter.maximumRate = faults.noting { () throws(Problem) in try query.integer("max_rate", all) }
         // A search field left empty asks for nothing.
         if let text = query["search"], !text.isEmpty {
-            guard text.unicodeScalars.count <= Search.maximumLength else {
-                throw .invalid("search", "This must have at most \(Search.maximumLength) characters.")
+            if text.unicodeScalars.count <= Search.maximumLength {
+                filter.search = Search(text)
+            } else {
+                faults.note("search", "This must have at most \(Search.maximumLength) characters.")
             }
-            filter.search = Search(text)
         }
         return filter
+    }
+}
+
+extension Fields {
+    /// A part of a query. What is wrong with it is noted with the rest, so that a client hears of all at once.
+    mutating func noting<Value>(_ read: () throws(Problem) -> Value?) -> Value? {
+        do throws(Problem) {
+            return try read()
+        } catch {
+            for fault in error.errors {
+                for message in fault.messages { note(fault.field, message) }
+            }
+            return nil
+        }
     }
 }
