@@ -19,10 +19,14 @@ public enum Claims: Sendable, Hashable {
 
     /// The signed-in user of a request.
     public struct User: Sendable, Hashable {
+        /// Who it is.
         public var id: UUID
+        /// What they may do.
         public var flags: UserFlags
+        /// The number of the token that the request came with, which is no secret.
         public var tokenID: Int64
 
+        /// As the token's record says.
         public init(id: UUID, flags: UserFlags, tokenID: Int64) {
             self.id = id
             self.flags = flags
@@ -44,6 +48,7 @@ public struct IdentitySeal: Sendable {
     /// Has taken in the key: a signature goes on from a copy.
     private let keyed: HMAC<SHA256>
 
+    /// Seals with a key derived from the installation's.
     public init(_ secret: SecretKey) {
         self.key = secret.derived(.identity)
         self.keyed = HMAC(key: key)

@@ -3,10 +3,13 @@ import NIOSSL
 
 /// Where a Redis server is and how long to wait for it.
 public struct RedisConfiguration: Sendable {
+    /// Its name or address.
     public var host: String
+    /// Its TCP port.
     public var port: Int
     /// ACL user; nil authenticates as `default` when there is a password.
     public var username: String?
+    /// nil authenticates as nobody.
     public var password: String?
     /// Selected on every connect.
     public var database: Int
@@ -36,6 +39,7 @@ public struct RedisConfiguration: Sendable {
         tls = parts.secure ? TLSConfiguration.makeClientConfiguration() : nil
     }
 
+    /// A server without TLS or a password, unless they are set.
     public init(host: String, port: Int = 6379, name: String = "redis") {
         self.host = host
         self.port = port

@@ -62,10 +62,11 @@ final class GuardedProcess: Sendable {
         if isRunning { kill(pid, signal) }
     }
 
-    /// Sends a signal to it and its children (Postgres has a process for each connection).
+    /// Sends SIGSTOP, SIGCONT or SIGKILL to it and its children (Postgres has a process for each connection).
     func signalAll(_ signal: Int32) {
         guard isRunning else { return }
-        // The parent first for SIGSTOP: it must not start children that are missed. A stopped child can still be killed.
+        // While it stands still it starts no child that would be missed; a stopped process can still be killed.
+        kill(pid, SIGSTOP)
         let family = [pid] + children(of: pid)
         for pid in family { kill(pid, signal) }
     }

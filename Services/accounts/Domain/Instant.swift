@@ -3,6 +3,7 @@ public struct Instant: Sendable, Hashable, Comparable {
     /// Microseconds since the Unix epoch, leap seconds left out.
     public var microseconds: Int64
 
+    /// - Parameter microseconds: since the Unix epoch.
     public init(microseconds: Int64) {
         self.microseconds = microseconds
     }

@@ -12,6 +12,7 @@ public struct Lifetimes: Sendable, Hashable {
     /// ``token``.
     public var unverifiedToken: Duration
 
+    /// The contract's, unless said otherwise.
     public init(
         emailCode: Duration = .seconds(7 * 86_400), phoneCode: Duration = .seconds(600),
         passwordCode: Duration = .seconds(3600), token: Duration = .seconds(7 * 86_400),

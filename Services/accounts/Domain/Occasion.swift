@@ -6,26 +6,37 @@ import Foundation
 
 /// Something that happened at heroes or calls of which people are told.
 public enum Occasion: Sendable, Hashable {
+    /// Somebody wants to be a hero.
     case heroApplied(HeroFacts)
+    /// Staff took them.
     case heroAccepted(HeroFacts)
+    /// Staff did not.
     case heroDeclined(HeroFacts)
+    /// A user asks a hero for a call.
     case callRequested(CallFacts)
+    /// The hero (`by`) will, at one of these times.
     case callAccepted(CallFacts, by: UUID, times: [Instant])
+    /// The hero won't, and says why.
     case callDeclined(CallFacts, reason: String)
+    /// One of the two (`by`) would rather have one of these times.
     case timesSuggested(CallFacts, by: UUID, times: [Instant])
+    /// The two have settled on when it starts.
     case timeAgreed(CallFacts, time: Instant)
     /// An agreed call starts soon.
     case reminderDue(CallFacts, time: Instant)
 
     /// A hero as the event tells of it.
     public struct HeroFacts: Sendable, Hashable {
+        /// Its number at heroes.
         public var id: Int64
         /// The user who is it.
         public var owner: UUID
+        /// What they say they are.
         public var title: String
         /// `FE`, `BE`, `IO`, `AN` or `UX`.
         public var discipline: String
 
+        /// As they stand in the event.
         public init(id: Int64, owner: UUID, title: String, discipline: String) {
             self.id = id
             self.owner = owner
@@ -36,6 +47,7 @@ public enum Occasion: Sendable, Hashable {
 
     /// A call request as the event tells of it.
     public struct CallFacts: Sendable, Hashable {
+        /// Its number at calls.
         public var id: Int64
         /// The user who asks.
         public var caller: UUID
@@ -44,6 +56,7 @@ public enum Occasion: Sendable, Hashable {
         /// How long it is to be.
         public var minutes: Int64
 
+        /// As they stand in the event.
         public init(id: Int64, caller: UUID, hero: UUID, minutes: Int64) {
             self.id = id
             self.caller = caller
@@ -60,17 +73,22 @@ public enum Occasion: Sendable, Hashable {
 
 /// Who is told of an occasion, and how.
 public struct Notice: Sendable, Hashable {
+    /// Whom it goes to.
     public enum Audience: Sendable, Hashable {
         /// Every member of staff.
         case staff
+        /// One user.
         case user(UUID)
     }
 
+    /// Whom it goes to.
     public var audience: Audience
+    /// By what.
     public var channel: MessageChannel
     /// Whether it goes to those as well who want nothing that they could do without.
     public var isEssential: Bool
 
+    /// An essential one by mail, unless said otherwise.
     public init(_ audience: Audience, _ channel: MessageChannel = .mail, isEssential: Bool = true) {
         self.audience = audience
         self.channel = channel

@@ -2,17 +2,27 @@
 public struct ProfilePatch: Sendable, Hashable {
     /// A new value, or none at all.
     public enum Change<Value: Sendable & Hashable>: Sendable, Hashable {
+        /// The new value.
         case set(Value)
+        /// What was there goes.
         case clear
     }
 
+    /// The new first name; nil, here and below, leaves what there is.
     public var firstName: PersonName?
+    /// The new last name.
     public var lastName: PersonName?
+    /// An address that is to take the present one's place once it is verified.
     public var email: EmailAddress?
+    /// Whether messages that aren't essential are wanted.
     public var emailNotifications: Bool?
+    /// A number that is to take the present one's place once it is verified.
     public var phone: Change<PhoneNumber>?
+    /// Where the picture is.
     public var profileImage: Change<ImageURL>?
+    /// The user's own flag.
     public var isActive: Bool?
+    /// In which the times of messages are written.
     public var timezone: TimeZoneName?
 
     /// A patch that changes nothing.
@@ -32,7 +42,9 @@ public struct ProfileChange: Sendable, Hashable {
 
     /// Where a code goes.
     public enum Destination: Sendable, Hashable {
+        /// By mail.
         case email(EmailAddress)
+        /// By SMS.
         case phone(PhoneNumber)
     }
 }

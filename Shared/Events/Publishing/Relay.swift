@@ -1,6 +1,7 @@
 import Logging
 import Postgres
 import Redis
+import ServiceKit
 import ServiceLifecycle
 
 /// Publishes what the ``Outbox`` of a service holds. Any number of processes of a service run one; one of them leads.
@@ -38,21 +39,26 @@ public struct Relay: Service {
     public func run() async throws {
         let halt = Halt()
         let doorbell = outbox.doorbell
+        let metrics = RelayMetrics(service: outbox.service)
         await halt.whileRunning {
             doorbell.here.ring()
             doorbell.elsewhere.ring()
         } _: {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await ringElsewhere(until: halt) }
-                await campaign(until: halt)
+                group.addTask {
+                    await Periodic("measuring events", every: settings.measureInterval, logger: logger) {
+                        try await measure(metrics)
+                    }.run()
+                }
+                await campaign(metrics, until: halt)
                 halt.set()
                 doorbell.elsewhere.ring()
             }
         }
     }
 
-    private func campaign(until halt: Halt) async {
-        let metrics = RelayMetrics(service: outbox.service)
+    private func campaign(_ metrics: RelayMetrics, until halt: Halt) async {
         var backoff = Backoff(first: .milliseconds(100), cap: .seconds(1))
         while !halt.isSet {
             let began = ContinuousClock.now
@@ -88,6 +94,18 @@ public struct Relay: Service {
             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'tcp_keepalives_idle', \
                 'tcp_keepalives_interval')
             """)
+    }
+
+    /// How much waits, also when nobody leads or the leader gets nowhere: counted no further than matters.
+    private func measure(_ metrics: RelayMetrics) async throws {
+        let rows = try await postgres.read(
+            """
+            SELECT count(*), min(time) FROM ( \
+                SELECT time FROM \(unsafeRaw: outbox.schema).outbox WHERE position IS NULL ORDER BY id LIMIT 100000) o
+            """)
+        guard let row = rows.first else { return }
+        let (count, oldest) = try row.decode((Int, Timestamp?).self)
+        metrics.waiting(count, oldest: oldest)
     }
 
     private func isElected(_ connection: PostgresConnection) async throws -> Bool {

@@ -25,14 +25,12 @@ struct RelayMetrics: Sendable {
     /// 1 in the process that leads.
     func leads(_ isLeader: Bool) {
         leader.record(isLeader ? 1 : 0)
-        // Only the leader knows: what another said before is not true any more.
-        if !isLeader { waiting(0, oldest: nil) }
     }
 
-    /// Events that have no position yet, and since when the first of them waits.
+    /// Events that have no position yet, and since when the first of them waits. Each replica tells it, whoever leads.
     func waiting(_ count: Int, oldest: Timestamp?) {
-        waiting.record(count)
         lag.record(oldest.map { max(0, Timestamp.now().since($0) / .seconds(1)) } ?? 0)
+        waiting.record(count)
     }
 
     func gave(_ count: Int, through last: Int64) {

@@ -1,3 +1,5 @@
+import ServiceKit
+
 /// How a ``Relay`` works.
 public struct RelaySettings: Sendable {
     /// How long events are kept after they were written; who has not read them by then starts from a snapshot.
@@ -14,10 +16,24 @@ public struct RelaySettings: Sendable {
     /// How long a session of a relay may say nothing before the server ends it; whole seconds. Longer than any pause
     /// that a busy machine makes.
     var silence: Duration = .seconds(5)
+    /// How often each replica measures how much waits to be published.
+    var measureInterval: Duration = .seconds(5)
     /// The shortest time between two rings at another process' leader.
     var ringInterval: Duration = .milliseconds(2)
     /// Rows deleted in one statement.
     var prunePiece = 1000
 
+    /// The standard.
     public init() {}
+}
+
+extension SettingsReader {
+    /// What every service has that publishes: `EVENTS_KEEP_DAYS`. Less than the 30 days for which it is remembered whom an
+    /// event was told to.
+    public mutating func relay() -> RelaySettings? {
+        var settings = RelaySettings()
+        guard let days = integer("EVENTS_KEEP_DAYS", in: 1...29, default: 7) else { return nil }
+        settings.keep = .seconds(days * 24 * 60 * 60)
+        return settings
+    }
 }

@@ -61,22 +61,14 @@ struct RelayTerm: Sendable {
         try await connection.listen(relay.channel)
         // A leader that died may not have told of its last events.
         publisher.publish(try await newest())
-        var lastMeasured = ContinuousClock.now - .seconds(1)
         while true {
             // Before the look, so that what was committed before the end was told is seen by it.
             let isLast = halt.isSet
             let rows = try await give()
             publisher.publish(rows)
             if let last = rows.last { metrics.gave(rows.count, through: last.attributes.position) }
-            let isBehind = rows.count == settings.batch
-            if !isBehind {
-                metrics.waiting(0, oldest: nil)
-            } else if ContinuousClock.now - lastMeasured > .seconds(1) {
-                lastMeasured = .now
-                try await measure()
-            }
             try Task.checkCancellation()
-            if isBehind { continue }
+            if rows.count == settings.batch { continue }
             if isLast { return }
             await outbox.doorbell.here.wait(until: .now + settings.pollInterval)
         }
@@ -123,17 +115,5 @@ struct RelayTerm: Sendable {
             WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1
             """)
         return try rows.map { try OutboxRow($0, source: outbox.service) }
-    }
-
-    /// How much waits: counted no further than matters.
-    private func measure() async throws {
-        let rows = try await connection.execute(
-            """
-            SELECT count(*), min(time) FROM ( \
-                SELECT time FROM \(unsafeRaw: outbox.schema).outbox WHERE position IS NULL ORDER BY id LIMIT 100000) o
-            """)
-        guard let row = rows.first else { return }
-        let (count, oldest) = try row.decode((Int, Timestamp?).self)
-        metrics.waiting(count, oldest: oldest)
     }
 }

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 public import ServiceLifecycle
 
 /// A database, as one process uses it: reads share few pipelined connections, a lone write, a transaction or a session
@@ -12,12 +13,16 @@ public final class PostgresClient: Service {
     private let logger: Logger
 
     /// Connects to nothing before ``run()``.
-    public init(_ configuration: PostgresConfiguration, logger: Logger) {
+    public convenience init(_ configuration: PostgresConfiguration, logger: Logger) {
+        self.init(configuration, metrics: MetricsSystem.factory, logger: logger)
+    }
+
+    init(_ configuration: PostgresConfiguration, metrics: any MetricsFactory, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
         let mailbox = mailbox
         let started = DetachedThread.start("postgres") {
-            guard let reactor = Reactor(configuration, mailbox, logger) else {
+            guard let reactor = Reactor(configuration, mailbox, logger, metrics) else {
                 logger.error("no epoll for Postgres")
                 return Self.refuse(mailbox)
             }

@@ -1,6 +1,7 @@
 import CLibpq
 import Glibc
 import Logging
+import Metrics
 import Synchronization
 
 /// The one thread that makes every call on every connection of a client. It sleeps in epoll until a socket has
@@ -57,11 +58,13 @@ final class Reactor {
     /// the box does not wake.
     private var isHurried = true
 
-    init?(_ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger) {
+    init?(
+        _ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger, _ factory: any MetricsFactory
+    ) {
         self.configuration = configuration
         self.mailbox = mailbox
         self.logger = logger
-        self.metrics = PostgresMetrics(configuration.applicationName)
+        self.metrics = PostgresMetrics(configuration.applicationName, factory)
         // The server's own timeout comes first; a second later nobody is there to keep it.
         self.patience = configuration.statementTimeout.nanoseconds + 1_000_000_000
         self.acquireTimeout = configuration.acquireTimeout.nanoseconds
@@ -111,7 +114,8 @@ final class Reactor {
         if now &- lastTick >= 10_000_000 {
             lastTick = now
             expire()
-            metrics.pool(connections: connections.count, waiting: reads.count + waiters.count)
+            let busy = exclusiveCount - idle.count + shared.count { $0.machine.isAwaitingReply }
+            metrics.pool(connections: connections.count, busy: busy, waiting: reads.count + waiters.count)
         }
         if isDraining, isQuiet || now >= drainDeadline { isEnded = true }
     }
@@ -169,7 +173,7 @@ final class Reactor {
         }
         while let request = reads.popFirst() { request.fail(closed) }
         while let waiter = waiters.popFirst() { waiter.request.fail(closed) }
-        metrics.pool(connections: 0, waiting: 0)
+        metrics.pool(connections: 0, busy: 0, waiting: 0)
         waitForBlockedThreads()
         for continuation in drained { continuation.resume() }
     }

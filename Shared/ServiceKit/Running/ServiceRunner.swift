@@ -91,8 +91,9 @@ public struct ServiceRunner: Sendable {
                 configuration: .init(
                     additionalChannelHandlers: [ConnectionEnd()],
                     idleTimeout: .nanoseconds(configuration.idleTimeout.nanoseconds),
+                    // All that the gateway takes (32 KiB, in one field perhaps), and what it adds.
                     httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))),
+                        maxHeaderFieldSize: 32 * 1024, maxHeaderListSize: 40 * 1024, maxHeaderFieldCount: 100))),
             configuration: .init(address: .hostname(configuration.host, port: configuration.port), backlog: 1024),
             onServerRunning: { [health, onListening] channel in
                 health.startServing()

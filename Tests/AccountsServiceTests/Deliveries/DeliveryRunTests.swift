@@ -67,13 +67,18 @@ struct DeliveryRunTests {
     func shutdown() async throws {
         try await Deliveries.with { deliveries in
             for _ in 0..<5 { try await deliveries.add(Self.message) }
-            let gate = Gate()
-            try await Self.running(deliveries.worker(gate.outgoing(width: 2))) { stop in
-                try await TestKitPolling.until("two under way") { gate.started == 2 }
-                await stop()
-                gate.open.finish()
+            let (started, finished) = (Locked(0), Locked(0))
+            let outgoing = Outgoing(channel: .mail, width: 2, longestTry: .seconds(30)) { _, _, _ in
+                started.withLock { $0 += 1 }
+                // Each ends only once the worker has been told.
+                try await gracefulShutdown()
+                finished.withLock { $0 += 1 }
             }
-            #expect(gate.started == 2 && gate.finished == 2)
+            try await Self.running(deliveries.worker(outgoing)) { stop in
+                try await TestKitPolling.until("two under way") { started.withLock { $0 } == 2 }
+                await stop()
+            }
+            #expect(started.withLock { $0 } == 2 && finished.withLock { $0 } == 2)
             #expect(
                 try await deliveries.sql(
                     "SELECT state, attempts, count(*) FROM accounts.deliveries GROUP BY 1, 2 ORDER BY 1")

@@ -51,6 +51,9 @@ struct RunningAccounts: Sendable {
         settings.passwordWork = options.work
         settings.deliveryCountInterval = options.deliveryCountInterval
         settings.runner.drainDelay = .zero
+        // A machine that stands still for a moment is no Redis that is away; one that was stopped is known at once.
+        settings.redis.connectTimeout = .seconds(20)
+        settings.redis.commandTimeout = .seconds(20)
         let (ports, told) = AsyncStream<Int>.makeStream()
         let log = KeptLog()
         let clock = options.clock

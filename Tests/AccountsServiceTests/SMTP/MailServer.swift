@@ -130,6 +130,9 @@ final class MailServer: Sendable {
             log.write(json.dumps({"what": what, **more}) + "\n")
             log.flush()
 
+        # Nothing is noted whose answer can't leave any more: what has come before a stop may still be read after it.
+        def going(server): return server.transport is None or server.transport.is_closing()
+
         def fate(address):
             word = address.split("-")[0]
             if word.startswith("once"):
@@ -143,6 +146,7 @@ final class MailServer: Sendable {
                 return "250 2.1.0 OK"
 
             async def handle_RCPT(self, server, session, envelope, address, options):
+                if going(server): return "421 4.3.2 going"
                 note("rcpt", to=address)
                 tries[address] = tries.get(address, 0) + 1
                 word = fate(address)
@@ -163,6 +167,7 @@ final class MailServer: Sendable {
                 if word == "slow": await asyncio.sleep(0.3)
                 if re.fullmatch("data[0-9]{3}", word): return f"{word[4:]} {word[4]}.7.1 refused for {address}"
                 content = envelope.original_content
+                if going(server): return "421 4.3.2 going"
                 # Kept and answered in one go: a stop comes before both or after both.
                 note("accepted", to=address, **{"from": envelope.mail_from}, id=email.message_from_bytes(content)["Message-ID"],
                      content=base64.b64encode(content).decode())

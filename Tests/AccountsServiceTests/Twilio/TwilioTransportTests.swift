@@ -9,13 +9,14 @@ import Testing
 @Suite("Text messages by Twilio")
 struct TwilioTransportTests {
     private static func with(
+        timeout: Int64 = 20,
         _ body: @Sendable (_ transport: Transport<SMS>, _ server: StripeServer) async throws -> Void
     ) async throws {
         try await StripeServer.with { server in
             let setting = "twilio://AC123:t%40k@api.twilio.com?from=+15005550006&base=\(server.url)"
             let account = try #require(TwilioAccount(setting))
             let client = HTTPClient(configuration: .init(redirectConfiguration: .disallow))
-            let transport = TwilioTransport(account: account, client: client, timeout: 1).transport
+            let transport = TwilioTransport(account: account, client: client, timeout: timeout).transport
             do {
                 try await body(transport, server)
             } catch {
@@ -92,7 +93,7 @@ struct TwilioTransportTests {
 
     @Test("What breaks off, stays silent or isn't there is tried again, without a word of the message")
     func broken() async throws {
-        try await Self.with { transport, server in
+        try await Self.with(timeout: 1) { transport, server in
             for reply in [StripeServer.Reply.hangUp, .silence] {
                 server.answers { _ in reply }
                 let failure = try #require(await Self.failure(transport))

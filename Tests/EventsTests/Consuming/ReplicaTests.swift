@@ -81,6 +81,9 @@ import Testing
             let reader = Reader.start(
                 stage, [source.address], handlers: ["thing.changed": handler], settings: settings)
             await entered.wait()
+            try await eventually("subscribed") {
+                try await stage.redis.cli("PUBSUB", "NUMSUB", Outbox.channel(Stage.source)).hasSuffix("1")
+            }
             let stopping = Task { try await reader.stop() }
             // It is told to end while the second batch is half done.
             try await eventually("told") {

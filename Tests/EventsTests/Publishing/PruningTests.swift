@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import Postgres
 import Redis
+import ServiceKit
 import ServiceLifecycle
 import Synchronization
 import TestKit
@@ -9,6 +10,19 @@ import Testing
 
 @testable import Events
 @Suite struct PruningTests {
+    @Test func `how long events are kept is a setting, in days, and less than messages are remembered`() throws {
+        func keep(_ settings: [String: String]) throws -> Duration {
+            var reader = SettingsReader(environment: settings)
+            let relay = reader.relay()
+            return try reader.finish(relay).keep
+        }
+        #expect(try keep([:]) == .seconds(7 * 86_400))
+        #expect(try keep(["EVENTS_KEEP_DAYS": "29"]) == .seconds(29 * 86_400))
+        for wrong in ["0", "30", "a week"] {
+            #expect(throws: SettingsFaults.self) { try keep(["EVENTS_KEEP_DAYS": wrong]) }
+        }
+    }
+
     @Test func `old events are pruned from the front, never one without a position`() async throws {
         try await Stage.with { stage in
             var settings = RelaySettings()

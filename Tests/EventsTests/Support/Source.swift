@@ -18,7 +18,7 @@ struct Source: Sendable {
     let port: Int
     let processes: Running
 
-    /// Starts one; it says its port when it listens.
+    /// Starts one; it listens when this returns.
     static func start(
         _ stage: Stage, name: String = "source", settings: RelaySettings = RelaySettings()
     ) async throws -> Source {
@@ -31,6 +31,7 @@ struct Source: Sendable {
         ]
         let port = try freePort()
         let processes = Running([postgres, redis, relay, HTTPService(port: port, routes: routes)])
+        try await eventually("the source listens") { isListening(port) }
         return Source(outbox: outbox, postgres: postgres, port: port, processes: processes)
     }
 

@@ -60,7 +60,9 @@ struct Stage: Sendable {
     }
 
     func configuration(_ name: String) -> PostgresConfiguration {
-        PostgresConfiguration(postgres.conninfo(database: database), applicationName: name)
+        var configuration = PostgresConfiguration(postgres.conninfo(database: database), applicationName: name)
+        configuration.acquireTimeout = .seconds(20)
+        return configuration
     }
 
     var redisConfiguration: RedisConfiguration {

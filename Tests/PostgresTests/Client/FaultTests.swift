@@ -111,7 +111,9 @@ import Testing
         let server = try await TestPostgres.start()
         try await withClient(of: server) {
             $0.acquireTimeout = .milliseconds(300)
+            $0.maxConnections = 1
         } _: { client in
+            try await eventually("connected") { try await client.execute("SELECT 1").count == 1 }
             let write = Task { try await client.execute("SELECT pg_sleep(30) /* sent */") }
             try await eventually("the write on the server") {
                 try await !client.read(
@@ -158,8 +160,8 @@ import Testing
             $0.statementTimeout = .milliseconds(500)
             $0.acquireTimeout = .milliseconds(500)
         } _: { client in
-            try await client.execute("SELECT 1")
-            _ = try await client.read("SELECT 1")
+            try await eventually("connected for writes") { try await client.execute("SELECT 1").count == 1 }
+            try await eventually("connected for reads") { try await client.value("SELECT 1", as: Int.self) == 1 }
             server.freeze()
             let start = ContinuousClock.now
             let codes = await withTaskGroup(of: PostgresError.Code?.self) { group in
@@ -206,8 +208,9 @@ import Testing
         let server = try await TestPostgres.start()
         let dead = try freePort()
         let conninfo = server.uri().replacing("@127.0.0.1:", with: "@127.0.0.1:\(dead),127.0.0.1:")
-        let configuration = PostgresConfiguration(
+        var configuration = PostgresConfiguration(
             conninfo + "?target_session_attrs=read-write", applicationName: "test")
+        configuration.acquireTimeout = .seconds(20)
         try await PostgresClient.with(configuration, logger: quiet) { client in
             try await client.expect("SELECT 1", 1)
         }

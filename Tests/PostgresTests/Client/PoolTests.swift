@@ -1,3 +1,5 @@
+import NIOCore
+import ServiceKit
 import TestKit
 import Testing
 
@@ -30,6 +32,8 @@ import Testing
             $0.maxConnections = 1
             $0.acquireTimeout = .seconds(2)
         } _: { client in
+            try await eventually("connected for writes") { try await client.execute("SELECT 1").count == 1 }
+            try await eventually("connected for reads") { try await client.value("SELECT 1", as: Int.self) == 1 }
             try await client.withTransaction { transaction in
                 try await transaction.execute("SELECT 1")
                 let start = ContinuousClock.now
@@ -113,6 +117,32 @@ import Testing
         try await running.value
         #expect(await code { _ = try await client.read("SELECT 1") } == .closed)
         #expect(await code { try await client.execute("SELECT 1") } == .closed)
+    }
+
+    @Test func `How many connections are in use is reported`() async throws {
+        let server = try await TestPostgres.shared()
+        let registry = PrometheusRegistry()
+        let client = PostgresClient(
+            PostgresConfiguration(server.conninfo(), applicationName: "test"), metrics: registry, logger: quiet)
+        let running = Task { try await client.run() }
+        @Sendable func value(_ name: String) -> Double? {
+            let lines = String(buffer: registry.exposition()).split(separator: "\n")
+            let words = lines.first { $0.hasPrefix("\(name){") }?.split(separator: " ")
+            return words?.last.flatMap { Double($0) }
+        }
+        let waiting = try await client.withTransaction { transaction in
+            try await transaction.execute("SELECT pg_advisory_xact_lock(4711)")
+            try await eventually("the transaction's is in use") { value("postgres_pool_busy") == 1 }
+            let waiting = Task { try await client.read("SELECT pg_advisory_xact_lock(4711)") }
+            try await eventually("one that reads share is too") { value("postgres_pool_busy") == 2 }
+            return waiting
+        }
+        _ = try await waiting.value
+        try await eventually("none is, and they stay open") {
+            value("postgres_pool_busy") == 0 && (value("postgres_pool_connections") ?? 0) >= 2
+        }
+        running.cancel()
+        try await running.value
     }
 
     @Test func `A slow read does not hold up those behind it`() async throws {

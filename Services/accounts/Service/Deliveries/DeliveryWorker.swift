@@ -10,8 +10,9 @@ import Synchronization
 /// A row is claimed by moving its next attempt past the time that a try may take: a worker that dies lets go of it by
 /// doing nothing. It claims no more than it can begin at once, so no claim runs out while its message waits for a turn.
 /// What has left is written down before anything else is done with it, however long that takes: a message leaves a
-/// second time only if the process dies, or Postgres stays away for longer than the claim, between the one and the
-/// other. Its number then tells it from another message.
+/// second time if the process dies, or Postgres stays away for longer than the claim, between the one and the other. So
+/// it does if the other side took it and its answer was lost: the try counts as failed. Its number then tells it from
+/// another message.
 final class DeliveryWorker: Service {
     private let queue: DeliveryQueue
     private let rows: DeliveryRows

@@ -11,6 +11,7 @@ public enum Scrypt {
         /// The parallelism.
         public var p: Int
 
+        /// Any: what won't do is refused by ``Scrypt/derive(passphrase:salt:_:length:)``.
         public init(logN: Int, r: Int, p: Int) {
             self.logN = logN
             self.r = r

@@ -66,7 +66,7 @@ public struct AccountsProcess: Sendable {
             checks: [SchemaProbe(AccountsSchema.migrator, postgres: postgres).check],
             services: [
                 passwords, postgres, redis,
-                Relay(outbox, postgres: postgres, redis: redis, logger: logger),
+                Relay(outbox, postgres: postgres, redis: redis, settings: settings.relay, logger: logger),
                 TokenSweep(tokens: tokens, postgres: postgres, logger: logger),
                 Housekeeping(postgres: postgres, logger: logger, now: now),
                 IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),

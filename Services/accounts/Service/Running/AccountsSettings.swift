@@ -1,4 +1,5 @@
 import AccountsDomain
+import Events
 import Identity
 import Logging
 import Postgres
@@ -15,6 +16,7 @@ public struct AccountsSettings: Sendable {
     public var databaseURL: String
     var redis: RedisConfiguration
     var secret: SecretKey
+    var relay: RelaySettings
     var rules = Accounts.Rules()
     var payments = Payments.sandbox
     var mail: MailRoute
@@ -71,10 +73,11 @@ public struct AccountsSettings: Sendable {
         let queue = reader.integer("PASSWORD_QUEUE", in: 1...10_000, default: 64)
         let rules = Self.rules(&reader)
         let payments = Self.payments(&reader)
+        let relay = reader.relay()
 
         let values = try reader.finish(
             runner, logLevel, database, redis, secret, mail, sms, domain, from, queue, rules, payments,
-            heroes, calls)
+            heroes, calls, relay)
         self.runner = values.0
         self.logLevel = values.1
         self.databaseURL = values.2
@@ -89,6 +92,7 @@ public struct AccountsSettings: Sendable {
         self.payments = values.11
         self.heroesURLs = values.12
         self.callsURLs = values.13
+        self.relay = values.14
     }
 
     private static func rules(_ reader: inout SettingsReader) -> Accounts.Rules? {

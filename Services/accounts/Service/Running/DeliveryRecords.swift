@@ -23,14 +23,19 @@ public struct DeliveryRecords: Sendable {
 
     /// One message, without its address and contents: those are sealed.
     public struct Summary: Sendable {
+        /// Its number, which also tells it from others where it arrives.
         public var id: Int64
+        /// A ``State``.
         public var state: String
+        /// `mail` or `sms`.
         public var channel: String
+        /// What it says, as its template is called.
         public var kind: String
+        /// Tries so far.
         public var attempts: Int
-        /// In RFC 3339.
+        /// When it was written, in RFC 3339.
         public var created: String
-        /// When it is tried next, while it waits.
+        /// When it is tried next, while it waits; in RFC 3339.
         public var next: String?
         /// Why it was not sent.
         public var reason: String?

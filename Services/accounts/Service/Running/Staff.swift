@@ -62,7 +62,7 @@ public struct Staff: Sendable {
         }
         guard let changes else { return .noSuchUser }
         do {
-            try await tokens.settle(changes)
+            try await tokens.settle(changes, postgres)
         } catch is Problem {
             return .queued
         }

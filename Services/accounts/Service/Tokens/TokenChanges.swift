@@ -15,7 +15,8 @@ struct TokenChanges: Sendable {
     var copies: [Copy] = []
     /// The rows of `token_sync` that stand for these copies.
     var syncIDs: [Int64] = []
-    /// Somebody may do less than before: the client hears of success only after Redis has.
+    /// Somebody may do less than before: the client hears of success only after Redis has. Where nothing is left to
+    /// change, an earlier try of the request may have made the change and not have reached Redis.
     var mustBeConfirmed = false
 
     static let none = TokenChanges()

@@ -16,7 +16,7 @@ import Foundation
 /// Tokens: the truth in Postgres, copies in Redis.
 ///
 /// Each change happens inside a transaction of the caller, which also leaves rows in `token_sync`; after the commit the
-/// caller hands what it got to ``settle(_:)``. Whatever that doesn't get done, ``TokenSweep`` does.
+/// caller hands what it got to ``settle(_:_:)``. Whatever that doesn't get done, ``TokenSweep`` does.
 final class TokenStore: Sendable {
     let lifetimes: Lifetimes
     private let secret: SecretKey
@@ -49,12 +49,14 @@ final class TokenStore: Sendable {
             INSERT INTO accounts.auth_tokens (hash, user_id, created, expires)
             VALUES (\(secret.hash(of: token).bytes), \(owner.id), \(now), \(end))
             """)
-        let gone = try await revoke(
+        var gone = try await revoke(
             """
             user_id = \(owner.id) AND id IN (
                 SELECT id FROM accounts.auth_tokens WHERE user_id = \(owner.id) AND expires > \(now)
                 ORDER BY id DESC OFFSET \(Lifetimes.tokensPerUser))
             """, at: now, trace, in: transaction.execute)
+        // Nobody asked for this end. Were it to fail the request for want of Redis, each new try would end one more.
+        gone.mustBeConfirmed = false
         return (token, gone)
     }
 
@@ -91,11 +93,10 @@ final class TokenStore: Sendable {
             INSERT INTO accounts.token_sync (hash, expires)
             SELECT hash, expires FROM gone WHERE expires > \(now) RETURNING id, hash, expires
             """)
-        var changes = TokenChanges()
+        var changes = TokenChanges(mustBeConfirmed: true)
         for (id, hash, expires) in try rows.decode((Int64, [UInt8], Instant).self) {
             changes.syncIDs.append(id)
             changes.copies.append(.init(hash: TokenHash(bytes: hash), record: nil, expires: expires))
-            changes.mustBeConfirmed = true
         }
         return changes
     }
@@ -123,8 +124,7 @@ final class TokenStore: Sendable {
             )
             SELECT queued.id, live.hash, live.id, live.expires FROM queued JOIN live USING (hash)
             """)
-        var changes = TokenChanges()
-        changes.mustBeConfirmed = losing && !rows.isEmpty
+        var changes = TokenChanges(mustBeConfirmed: losing)
         for (id, hash, tokenID, expires) in try rows.decode((Int64, [UInt8], Int64, Instant).self) {
             changes.syncIDs.append(id)
             changes.copies.append(
@@ -148,11 +148,15 @@ final class TokenStore: Sendable {
 
     // MARK: Redis
 
-    /// Tells Redis of changes that have committed.
+    /// Tells Redis of changes that have committed; of all that waits, when nothing was left of what must be confirmed.
     ///
     /// - Throws: a `Problem` (503) when they had to be confirmed and were not. They hold all the same, and stay queued.
-    func settle(_ changes: TokenChanges) async throws {
-        guard !changes.copies.isEmpty else { return }
+    ///   `PostgresError`.
+    func settle(_ changes: TokenChanges, _ postgres: PostgresClient) async throws {
+        guard !changes.copies.isEmpty else {
+            if changes.mustBeConfirmed { try await settleAll(postgres) }
+            return
+        }
         do {
             try await copies.write(changes.copies)
             confirmed.withLock { $0 += changes.syncIDs }

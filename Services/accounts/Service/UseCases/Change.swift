@@ -79,7 +79,7 @@ extension Accounts {
             return effect
         }
         if effect.sends { outgoing.wake() }
-        try await tokens.settle(effect.changes)
+        try await tokens.settle(effect.changes, postgres)
         return try effect.get()
     }
 }

@@ -27,7 +27,7 @@ extension Accounts {
         return try await change(attempt) { transaction in
             guard let before = try await transaction.lockedProfile(id, at: now) else { throw Problem.userGone }
             let change = before.user.applying(patch, at: now)
-            var changes = TokenChanges.none
+            var changes = TokenChanges(mustBeConfirmed: patch.phone == .clear)
             if change.user != before.user {
                 let owner = try await store(change, before: before.user, trace: request.trace, in: transaction)
                 if change.losesPrivilege {

@@ -14,7 +14,7 @@ import Foundation
 extension Accounts {
     /// A user proves the password and gets a token.
     func login(_ request: ServiceRequest) async throws -> Response {
-        try await once(request) { try await login(request, $0) }
+        try await once(request, endsTokens: false) { try await login(request, $0) }
     }
 
     private func login(_ request: ServiceRequest, _ attempt: Attempt) async throws -> Response {

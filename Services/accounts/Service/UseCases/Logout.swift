@@ -7,7 +7,7 @@ extension Accounts {
         let user = try request.user
         let changes = try await tokens.revoke(
             user.tokenID, of: user.id, at: now(), trace: request.trace, in: postgres)
-        try await tokens.settle(changes)
+        try await tokens.settle(changes, postgres)
         return .empty(.noContent)
     }
 }

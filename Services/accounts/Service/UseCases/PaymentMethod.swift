@@ -132,7 +132,7 @@ extension Accounts {
             SET payment_verified = \(isVerified), updated = \(now), token_version = token_version + 1
             WHERE id = \(user) AND payment_verified <> \(isVerified) RETURNING \(TokenOwner.columns)
             """)
-        guard let owner = try rows.first.map(TokenOwner.init) else { return .none }
+        guard let owner = try rows.first.map(TokenOwner.init) else { return TokenChanges(mustBeConfirmed: !isVerified) }
         try await outbox.append(.userVerified(owner, trace: trace), in: transaction)
         return try await tokens.flagsChanged(of: owner, losing: !isVerified, at: now, in: transaction)
     }
@@ -158,7 +158,7 @@ extension Accounts {
                 request.logger.warning("payment method not detached", metadata: ["error": "\(type(of: error))"])
             }
         }
-        try await tokens.settle(changes)
+        try await tokens.settle(changes, postgres)
         return .empty(.noContent)
     }
 
@@ -186,7 +186,7 @@ extension Accounts {
             guard new.affected == 1 else { return .none }
             return try await apply(event, at: now, trace: request.trace, in: transaction)
         }
-        try await tokens.settle(changes)
+        try await tokens.settle(changes, postgres)
         return .empty()
     }
 
