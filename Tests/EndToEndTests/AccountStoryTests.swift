@@ -84,11 +84,19 @@ import Testing
         let stack = try await RunningStack.start()
         let person = try await stack.person(verified: true)
         #expect(try await stack.client.ask(.GET, "/api/v1/accounts/profile", token: person.token).status == 200)
+        // Of staff it is only asked whom they mean.
+        func decide() async throws -> Int {
+            try await stack.client.ask(.POST, "/api/v1/heroes/accept", token: person.token, #"{"hero_id": 1}"#).status
+        }
+        #expect(try await decide() == 403)
         try await stack.command(.accounts, ["staff", "grant", person.email])
+        // Redis tells the gateway, as the command ends.
+        try await eventually("staff") { try await decide() == 400 }
         #expect(try await stack.command(.accounts, ["staff", "list"]).contains(person.email))
         let copies = try await stack.redis.cli("--raw", "EVAL", Self.values, "0")
         #expect(copies.split(separator: "\n").contains { $0.split(separator: " ").dropFirst(3).first == "3" })
         try await stack.command(.accounts, ["staff", "revoke", person.email])
+        try await eventually("no staff any more") { try await decide() == 403 }
         #expect(try await !stack.command(.accounts, ["staff", "list"]).contains(person.email))
         try await stack.end()
     }
@@ -104,6 +112,16 @@ import Testing
         }
         #expect(statuses.filter { $0 == 201 }.count == 1)
         #expect(statuses.filter { $0 == 409 }.count == 15)
+        try await stack.end()
+    }
+
+    @Test func `the longest header field that the gateway takes is taken by a service too`() async throws {
+        let stack = try await RunningStack.start()
+        let person = try await stack.person()
+        let answer = try await stack.client.ask(
+            .GET, "/api/v1/accounts/profile", token: person.token,
+            headers: ["cookie": "a=" + String(repeating: "b", count: 31 * 1024)])
+        #expect(answer.status == 200)
         try await stack.end()
     }
 

@@ -96,9 +96,10 @@ import Testing
             try await eventually(within: .seconds(30), "requests served by two") {
                 (load.statuses("ask")[200] ?? 0) >= 20
             }
-            // At most what each of the writers had in flight.
+            // At most what each of the writers had in flight, and once more for each: a dying process' connections end
+            // one after the other, and the next try may be put on one that has not ended yet.
             let failed = load.statuses("ask").merging(load.statuses("decline")) { $0 + $1 }.filter { $0.key != 200 }
-            #expect(failed.values.reduce(0, +) <= pairs.count, "\(failed)")
+            #expect(failed.values.reduce(0, +) <= 2 * pairs.count, "\(failed)")
             try await stack.start(.calls)
             try await Self.served(load, "by three again")
         }
@@ -108,7 +109,8 @@ import Testing
     }
 
     @Test func `stopping one, and restarting all one after the other, fails no request`() async throws {
-        let stack = try await RunningStack.start([.calls: 3])
+        // Longer than the gateway may take on a busy machine to hear of it.
+        let stack = try await RunningStack.start([.calls: 3], settings: ["DRAIN_SECONDS": "5"])
         let pairs = try await Self.pairs(stack, 4)
         let ledger = Ledger()
         var work = pairs.map { Self.round(stack, $0, ledger, failures: []) }

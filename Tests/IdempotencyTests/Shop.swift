@@ -150,7 +150,7 @@ struct Shop: Sendable {
 
     /// Until so many transactions wait for another one's lock.
     func waitForWaiters(_ count: Int) async throws {
-        try await eventually("\(count) transactions wait") {
+        try await eventually(within: .seconds(40), "\(count) transactions wait") {
             try await sql(
                 """
                 SELECT count(*) >= \(count) FROM pg_stat_activity

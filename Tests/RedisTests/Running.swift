@@ -29,11 +29,20 @@ func running<Result: Sendable>(_ service: some Service, _ body: () async throws 
     }
 }
 
+/// Waits longer than any pause that a busy machine makes.
+func patient(_ url: String, name: String = "test") throws -> RedisConfiguration {
+    var configuration = try RedisConfiguration(url: url, name: name)
+    configuration.connectTimeout = .seconds(20)
+    configuration.commandTimeout = .seconds(20)
+    return configuration
+}
+
+/// Where nobody answers, the first commands wait for all of the connect timeout: a test of that sets a shorter one.
 func withClient<Result: Sendable>(
     _ url: String, _ adjust: (inout RedisConfiguration) -> Void = { _ in },
     _ body: (RedisClient) async throws -> Result
 ) async throws -> Result {
-    var configuration = try RedisConfiguration(url: url, name: "test")
+    var configuration = try patient(url)
     adjust(&configuration)
     let client = RedisClient(configuration, eventLoop: loop, logger: quiet)
     return try await running(client) { try await body(client) }
@@ -71,7 +80,7 @@ final class Journal<Entry: Sendable & Equatable>: Sendable {
     var entries: [Entry] { list.withLock { $0 } }
     func clear() { list.withLock { $0 = [] } }
 
-    func has(_ entry: Entry, within: Duration = .seconds(10)) async throws {
-        try await eventually(within: within, "\(entry) in the journal: \(entries)") { entries.contains(entry) }
+    func has(_ entry: Entry) async throws {
+        try await eventually("\(entry) in the journal: \(entries)") { entries.contains(entry) }
     }
 }

@@ -2,8 +2,11 @@ import Foundation
 
 /// Instants that a call can be agreed for.
 enum Times {
+    /// One for the whole run: no hour turns between a suggestion and the agreement on it.
+    private static let begun = Date()
+
     /// A quarter of an hour, so many hours and quarters ahead.
-    static func slot(hours: Int, quarter: Int = 0, after now: Date = Date()) -> String {
+    static func slot(hours: Int, quarter: Int = 0, after now: Date = begun) -> String {
         let hour = (Int(now.timeIntervalSince1970) / 3600 + hours) * 3600
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")

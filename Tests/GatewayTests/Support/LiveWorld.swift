@@ -73,6 +73,7 @@ final class LiveWorld: Sendable {
                 defer { Task { await stream.close() } }
                 return stream.firstID.map { !$0.contains("-") } ?? false
             }
+            try await eventually("its own streams gone") { gateway.listeners == 0 }
             return try await body(gateway)
         }
     }

@@ -35,6 +35,8 @@ struct RunningGateway: Sendable {
             limits.live.askInterval = .milliseconds(200)
             limits.resolveInterval = .milliseconds(50)
             limits.drain = .milliseconds(100)
+            // A machine that stands still for a moment is no address that can't be reached.
+            limits.connect = .seconds(10)
         }
     }
 

@@ -34,7 +34,7 @@ import Testing
             },
             Route(.get, "/fast", access: .public) { _ in .text(.ok, "fast") },
         ]
-        try await TestService.with(routes, drainDelay: .milliseconds(700)) { service in
+        try await TestService.with(routes, drainDelay: .seconds(5)) { service in
             let slow = try await Wire(port: service.port)
             try await slow.send(TestService.request("GET", "/slow"))
             await gate.waitUntilEntered()
@@ -56,7 +56,9 @@ import Testing
             #expect(last?["connection"] == "close")
             #expect(try await kept.isEnded())
 
-            try await eventually("it no longer accepts") { (try? await Wire(port: service.port)) == nil }
+            try await eventually(within: .seconds(30), "it no longer accepts") {
+                (try? await Wire(port: service.port)) == nil
+            }
             gate.opened.continuation.yield()
             let answer = try await slow.answer()
             #expect(answer?.text == "done")
@@ -105,7 +107,7 @@ import Testing
             #expect(await HealthCommand.isReady(port: service.port) == false)
             isWell.store(true, ordering: .relaxed)
             #expect(try await service.send("GET", "/health/ready/", as: nil).text == #"{"status":"ok"}"#)
-            #expect(await HealthCommand.isReady(port: service.port))
+            #expect(await HealthCommand.isReady(port: service.port, timeout: .seconds(20)))
         }
         #expect(await HealthCommand.isReady(port: try freePort()) == false)
     }
