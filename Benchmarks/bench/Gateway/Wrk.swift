@@ -36,8 +36,8 @@ struct Wrk {
             (number(after: "Non-2xx or 3xx responses:", output) ?? 0)
             + (socketErrors(output).map(Double.init).reduce(0, +))
         return Wrk(
-            requestsPerSecond: rate, median: word(after: "  50%", output) ?? "?", p99: word(after: "  99%", output) ?? "?",
-            failures: Int(failures))
+            requestsPerSecond: rate, median: word(after: "  50%", output) ?? "?",
+            p99: word(after: "  99%", output) ?? "?", failures: Int(failures))
     }
 
     private static func word(after label: String, _ text: String) -> String? {
