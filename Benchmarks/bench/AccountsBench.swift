@@ -37,8 +37,7 @@ enum AccountsBench {
         print(
             "GET profile, \(readers) connections of \(Int(rate))/s, while logins keep \(queue) waiting for a hash; in ms"
         )
-        // With it Linux shares the cores between sessions first, and each backend of Postgres is a session of its own: that
-        // a hash gives way to everybody then counts only within accounts. What runs already keeps its group.
+        // Within a group a hash gives way to everybody, and between groups to nobody.
         for setting in Autogroup.settings {
             try await Autogroup.with(setting) {
                 print("started with kernel.sched_autogroup_enabled = \(setting):")
@@ -137,37 +136,6 @@ enum AccountsBench {
 
     static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
     static func ms(_ seconds: Double) -> String { String(format: "%.2f", seconds * 1000) }
-}
-
-/// Whether the scheduler groups threads by session (sched(7), "The autogroup feature"). Root can change it.
-private enum Autogroup {
-    private static let path = "/proc/sys/kernel/sched_autogroup_enabled"
-    /// As this machine has it; nil where there is no such thing.
-    static let current = read()
-    /// What can be measured here.
-    static var settings: [String] {
-        guard let current, current != "0", (try? write(current)) != nil else { return [current ?? "none"] }
-        return [current, "0"]
-    }
-
-    /// Runs `body` with a setting, and sets it back.
-    static func with(_ setting: String, _ body: () async throws -> Void) async throws {
-        guard let current, setting != current else { return try await body() }
-        try write(setting)
-        do { try await body() } catch {
-            try write(current)
-            throw error
-        }
-        try write(current)
-    }
-
-    private static func read() -> String? {
-        (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    private static func write(_ setting: String) throws {
-        try Data(setting.utf8).write(to: URL(fileURLWithPath: path))
-    }
 }
 
 /// How long requests took, in seconds.

@@ -9,15 +9,27 @@ enum CallsReplicasBench {
 
     static func run(replicas: Int, seconds: Int, rounds: Int) async throws {
         guard replicas > 1 else { throw BenchFailed("two replicas at least") }
+        print("Call requests, \(CallsBench.connections) connections: 1 replica of calls and \(replicas)")
+        for setting in Autogroup.settings {
+            try await Autogroup.with(setting) {
+                print("started with kernel.sched_autogroup_enabled = \(setting):")
+                try await measure(replicas: replicas, seconds: seconds, rounds: rounds)
+            }
+        }
+    }
+
+    private static func measure(replicas: Int, seconds: Int, rounds: Int) async throws {
         let stage = try await CallsStage.start()
         let tokens = try await stage.signIn(try await stage.ids(of: "generate_series(1, \(CallsStage.people))"))
         let load = try CallsLoad(stage.folder, tokens: tokens)
         let database = try await stage.database()
+        // As `make up` starts them: replicas on one machine divide its cores among them.
+        let threads = max(1, ProcessInfo.processInfo.activeProcessorCount / replicas)
+        let alone = try await stage.calls(database)
         var calls: [(process: RunningProcess, port: Int)] = []
-        for _ in 0..<replicas { calls.append(try await stage.calls(database)) }
-        let one = try await stage.gateway(before: [calls[0].port])
+        for _ in 0..<replicas { calls.append(try await stage.calls(database, threads: threads)) }
+        let one = try await stage.gateway(before: [alone.port])
         let all = try await stage.gateway(before: calls.map(\.port))
-        print("Call requests, \(CallsBench.connections) connections: 1 replica of calls and \(replicas)")
         var start = 0
         for kind in [CallsLoad.Kind.detail, .create] {
             func turn(_ port: Int, _ seconds: Int) async throws -> Wrk {
@@ -36,7 +48,9 @@ enum CallsReplicasBench {
                     duel.ratio < bar ? "  MISSED" : ""))
         }
         try await CallsBench.check(stage, database)
-        for process in [one.process, all.process] + calls.map(\.process) { try await process.terminate() }
+        for process in [one.process, all.process, alone.process] + calls.map(\.process) {
+            try await process.terminate()
+        }
         try await stage.stop()
     }
 }
