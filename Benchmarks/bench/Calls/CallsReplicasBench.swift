@@ -23,12 +23,9 @@ enum CallsReplicasBench {
         let tokens = try await stage.signIn(try await stage.ids(of: "generate_series(1, \(CallsStage.people))"))
         let load = try CallsLoad(stage.folder, tokens: tokens)
         let database = try await stage.database()
-        // As `make up` starts them: replicas on one machine divide its cores among them.
-        let threads = max(1, ProcessInfo.processInfo.activeProcessorCount / replicas)
-        let alone = try await stage.calls(database)
         var calls: [(process: RunningProcess, port: Int)] = []
-        for _ in 0..<replicas { calls.append(try await stage.calls(database, threads: threads)) }
-        let one = try await stage.gateway(before: [alone.port])
+        for _ in 0..<replicas { calls.append(try await stage.calls(database)) }
+        let one = try await stage.gateway(before: [calls[0].port])
         let all = try await stage.gateway(before: calls.map(\.port))
         var start = 0
         for kind in [CallsLoad.Kind.detail, .create] {
@@ -48,7 +45,7 @@ enum CallsReplicasBench {
                     duel.ratio < bar ? "  MISSED" : ""))
         }
         try await CallsBench.check(stage, database)
-        for process in [one.process, all.process, alone.process] + calls.map(\.process) {
+        for process in [one.process, all.process] + calls.map(\.process) {
             try await process.terminate()
         }
         try await stage.stop()

@@ -120,13 +120,11 @@ struct CallsStage: Sendable {
     }
 
     /// A replica of calls.
-    ///
-    /// - Parameter threads: its event loops; nil for as many as there are cores.
-    func calls(_ database: String, threads: Int? = nil) async throws -> (process: RunningProcess, port: Int) {
+    func calls(_ database: String) async throws -> (process: RunningProcess, port: Int) {
         let port = try freePort()
-        let settings = ["CALLS_PORT": "\(port)", "CALLS_THREADS": threads.map { "\($0)" } ?? ""]
         let process = try await RunningProcess.start(
-            "calls", ["serve"], environment: environment(database: database, ports: [port]).merging(settings) { $1 },
+            "calls", ["serve"],
+            environment: environment(database: database, ports: [port]).merging(["CALLS_PORT": "\(port)"]) { $1 },
             readyURL: "http://127.0.0.1:\(port)/health/ready")
         return (process, port)
     }

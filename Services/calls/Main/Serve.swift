@@ -1,14 +1,11 @@
 import ArgumentParser
 import CallsService
-import NIOCore
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serves until it is told to end.")
 
     func run() async throws {
         try await Calls.run { settings, registry, logger in
-            // Before anything asks for the first of them.
-            NIOSingletons.groupLoopCountSuggestion = settings.threads
             try await CallsProcess.checkSchema(settings, logger: logger)
             try await CallsProcess(settings, registry: registry, logger: logger).runner.run()
         }

@@ -69,9 +69,8 @@ public struct CallsProcess: Sendable {
 
         init(_ settings: CallsSettings, logger: Logger) {
             let seal = IdentitySeal(settings.secret)
-            var configuration = PostgresConfiguration(settings.databaseURL, applicationName: "calls")
-            configuration.readConnections = min(configuration.readConnections, settings.threads)
-            postgres = PostgresClient(configuration, logger: logger)
+            postgres = PostgresClient(
+                PostgresConfiguration(settings.databaseURL, applicationName: "calls"), logger: logger)
             accounts = InternalClient(name: "calls", addresses: settings.accountsURLs, seal: seal, http: http)
             heroes = InternalClient(name: "calls", addresses: settings.heroesURLs, seal: seal, http: http)
             userEvents = .users(

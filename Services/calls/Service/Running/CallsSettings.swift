@@ -1,7 +1,6 @@
 import Events
 import Identity
 import Logging
-import NIOCore
 import Postgres
 import Redis
 import ServiceKit
@@ -17,8 +16,6 @@ public struct CallsSettings: Sendable {
     var redis: RedisConfiguration
     var secret: SecretKey
     var relay: RelaySettings
-    /// Event loops of the process. Several replicas on one machine are best off with its cores divided among them.
-    public var threads: Int
     /// Where accounts is.
     var accountsURLs: [String]
     /// Where heroes is.
@@ -55,9 +52,8 @@ public struct CallsSettings: Sendable {
         // A year at most, so that sums of times stay times.
         let reminder = reader.integer("REMINDER_MINUTES", in: 1...525_600, default: 15)
         let relay = reader.relay()
-        let threads = reader.integer("CALLS_THREADS", in: 1...256, default: System.coreCount)
         let values = try reader.finish(
-            runner, logLevel, database, redis, secret, accounts, heroes, publicURL, reminder, relay, threads)
+            runner, logLevel, database, redis, secret, accounts, heroes, publicURL, reminder, relay)
         self.runner = values.0
         self.logLevel = values.1
         self.databaseURL = values.2
@@ -68,6 +64,5 @@ public struct CallsSettings: Sendable {
         self.publicURL = values.7
         self.reminderMinutes = values.8
         self.relay = values.9
-        self.threads = values.10
     }
 }
