@@ -115,16 +115,6 @@ import Testing
         try await stack.end()
     }
 
-    @Test func `the longest header field that the gateway takes is taken by a service too`() async throws {
-        let stack = try await RunningStack.start()
-        let person = try await stack.person()
-        let answer = try await stack.client.ask(
-            .GET, "/api/v1/accounts/profile", token: person.token,
-            headers: ["cookie": "a=" + String(repeating: "b", count: 31 * 1024)])
-        #expect(answer.status == 200)
-        try await stack.end()
-    }
-
     private static let values = """
         local values = {}
         for _, key in ipairs(redis.call('KEYS', 'techheroes:token:*')) do table.insert(values, redis.call('GET', key)) end

@@ -6,6 +6,15 @@ import Testing
     /// One stack for the whole suite: nothing here breaks it.
     private static let stack = Task { try await RunningStack.start() }
 
+    @Test func `the longest header field that the gateway takes is taken by a service too`() async throws {
+        let stack = try await Self.stack.value
+        let person = try await stack.person()
+        let answer = try await stack.client.ask(
+            .GET, "/api/v1/accounts/profile", token: person.token,
+            headers: ["cookie": "a=" + String(repeating: "b", count: 31 * 1024)])
+        #expect(answer.status == 200)
+    }
+
     @Test(arguments: [
         "/internal/v1/tokens/0", "/internal/v1/events", "/metrics", "/api/v1/../../internal/v1/tokens/0", "//metrics",
         "/api/v1/accounts/../../../metrics", "/api/v1/accounts/%2e%2e/%2e%2e/%2e%2e/internal/v1/tokens/0",
