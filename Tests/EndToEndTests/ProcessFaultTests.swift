@@ -41,8 +41,7 @@ import Testing
     }
 
     @Test func `with two replicas no client sees that one is told to end`() async throws {
-        // Longer than the gateway may take on a busy machine to hear of it.
-        let stack = try await RunningStack.start([.accounts: 2], settings: ["DRAIN_SECONDS": "5"])
+        let stack = try await RunningStack.start([.accounts: 2])
         let person = try await stack.person()
         let reads = Self.reads(stack, person.token, allowed: [200])
         let anonymous: @Sendable (Load) async throws -> Void = { load in
