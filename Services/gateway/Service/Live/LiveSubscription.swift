@@ -41,7 +41,7 @@ final class LiveSubscription {
     /// Events of one question, and bytes of one answer.
     private static let pageEvents = 200
     private static let pageBytes = 2 * 1024 * 1024
-    private static let askTimeout = TimeAmount.seconds(5)
+    private static let askTimeout = TimeAmount.seconds(2)
     /// While there is no telling when something has happened.
     private static let askWithoutRedis = TimeAmount.seconds(1)
     /// After a question that was not answered: this, doubled each time.
