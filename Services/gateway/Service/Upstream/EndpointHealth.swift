@@ -39,9 +39,16 @@ struct EndpointHealth {
 
     /// An answer was whole.
     mutating func noteSuccess() {
+        noteConnection()
         failures = 0
+    }
+
+    /// A connection could be made, which ends an ejection for want of one. One for broken answers lasts its time.
+    private mutating func noteConnection() {
+        guard refusals > 0 else { return }
         refusals = 0
         isSilent = false
+        if failures < Self.failuresToEject { ejectedUntil = .uptimeNanoseconds(0) }
     }
 
     /// A connection broke or an answer made no sense.
@@ -62,14 +69,10 @@ struct EndpointHealth {
         return eject(now, doublings: refusals - 1)
     }
 
-    /// What a check says. Readiness ends an ejection for want of a connection, since the check has just made one; for
-    /// broken answers it lasts its time.
+    /// What a check says, which has just made a connection if it was answered.
     mutating func note(_ standing: Standing) {
         self.standing = standing
-        guard standing == .ready || standing == .unwell, refusals > 0 else { return }
-        refusals = 0
-        isSilent = false
-        if failures < Self.failuresToEject { ejectedUntil = .uptimeNanoseconds(0) }
+        if standing == .ready || standing == .unwell { noteConnection() }
     }
 
     /// One second, then twice as long each time, up to eight.
