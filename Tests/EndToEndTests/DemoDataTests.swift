@@ -52,7 +52,7 @@ import Testing
         let other = try await stack.hero(acceptedBy: staff, firstName: "Ada", lastName: "Lovelace")
         let id = try #require(other.hero)
         _ = try await stack.asked(.PATCH, "/api/v1/accounts/profile", other, #"{"first_name": "Augusta"}"#)
-        try await eventually(within: .seconds(4), "the new name") {
+        try await eventually(within: .seconds(1), "the new name") {
             let detail = try await client.ask(.GET, "/api/v1/heroes/\(id)")
             return (detail.json["user"] as? [String: Any])?["first_name"] as? String == "Augusta"
         }

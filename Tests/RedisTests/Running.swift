@@ -80,7 +80,7 @@ final class Journal<Entry: Sendable & Equatable>: Sendable {
     var entries: [Entry] { list.withLock { $0 } }
     func clear() { list.withLock { $0 = [] } }
 
-    func has(_ entry: Entry) async throws {
-        try await eventually("\(entry) in the journal: \(entries)") { entries.contains(entry) }
+    func has(_ entry: Entry, within: Duration = .seconds(10)) async throws {
+        try await eventually(within: within, "\(entry) in the journal: \(entries)") { entries.contains(entry) }
     }
 }

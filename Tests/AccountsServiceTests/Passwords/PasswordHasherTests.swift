@@ -92,18 +92,16 @@ struct PasswordHasherTests {
                     }
                 }
                 try await TestKitPolling.until("the queue is full") { statuses.withLock { $0[503, default: 0] > 0 } }
-                var times: [Duration] = []
+                var worst = Duration.zero
                 for _ in 0..<40 {
                     let start = ContinuousClock.now
                     #expect(try await app.profile(person.token).status == 200)
                     #expect(try await app.post("/request-password", #"{"email":"a@b.co"}"#).status == 404)
                     #expect(try await app.patch("{}", token: person.token).status == 200)
-                    times.append(ContinuousClock.now - start)
+                    worst = max(worst, ContinuousClock.now - start)
                 }
-                times.sort()
-                // A login takes its turn behind at least four others here: more than a second. A few of these may meet a
-                // pause of the machine.
-                #expect(times[35] < .milliseconds(1000), "\(times)")
+                // A login takes its turn behind at least four others here: more than a second.
+                #expect(worst < .milliseconds(1000), "\(worst)")
                 isOver.withLock { $0 = true }
                 try await group.waitForAll()
             }
