@@ -47,6 +47,7 @@ enum ListenersBench {
         // Longer than the time between two signs of life, so that each has been written to.
         var most = memory(gateway)
         for _ in 0..<20 {
+            // A sample each second: what is measured is a time of rest.
             try await Task.sleep(for: .seconds(1))
             most = max(most, memory(gateway))
         }

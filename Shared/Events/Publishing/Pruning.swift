@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import ServiceKit
 
 /// Deletes events that have been kept long enough, oldest first, in small pieces, so that what is kept has no holes and
 /// nobody waits for it. An event without a position is never deleted.
@@ -21,17 +22,12 @@ struct Pruning: Sendable {
         self.logger = logger
     }
 
-    /// Until the task is cancelled.
+    /// Until the task is cancelled, or the process is told to end.
     func run() async {
-        while !Task.isCancelled {
-            do {
-                // Pauses, so that what is waited for gets its turn.
-                while try await piece() == settings.prunePiece { try await Task.sleep(for: .milliseconds(20)) }
-            } catch {
-                if !Task.isCancelled { logger.warning("events not pruned", metadata: ["error": "\(error)"]) }
-            }
-            try? await Task.sleep(for: settings.pruneInterval)
-        }
+        await Periodic("pruning events", every: settings.pruneInterval, logger: logger) {
+            // Pauses, so that what is waited for gets its turn.
+            while try await piece() == settings.prunePiece { try await Task.sleep(for: .milliseconds(20)) }
+        }.run()
     }
 
     /// - Returns: how many were deleted.

@@ -69,6 +69,7 @@ final class Signal: Sendable {
     /// As ``wait()``, but no longer than until an instant.
     func wait(until deadline: ContinuousClock.Instant) async {
         let alarm = Task {
+            // The deadline itself; cancelled when the ring comes first.
             do { try await Task.sleep(until: deadline, clock: .continuous) } catch { return }
             ring()
         }

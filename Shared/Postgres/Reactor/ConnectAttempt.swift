@@ -4,7 +4,8 @@ import Synchronization
 /// Makes one connection on a thread of its own. It blocks there on purpose: libpq's blocking connect is the one that
 /// keeps `connect_timeout`, for each host in turn, the resolver included; PQconnectPoll ignores it.
 struct ConnectAttempt: Sendable {
-    /// A connection changing hands: the connecting thread is done with it when it puts this into the mailbox.
+    /// A connection changing hands. Sendable without check: the connecting thread is done with it when it puts this into the
+    /// mailbox, whose lock orders the two threads.
     struct Handle: @unchecked Sendable {
         let pg: OpaquePointer
     }

@@ -179,7 +179,8 @@ final class Reactor {
     }
 
     /// A process that exits while one of them is inside libpq dies of it: OpenSSL's exit handler takes away the locks
-    /// it uses. Waiting here delays only the end of a client. Each ends by its own timeout; one that does not is not waited for for ever.
+    /// it uses. Waiting here delays only the end of a client; looked at now and then, since a thread that ends has nobody to
+    /// tell. Each ends by its own timeout; one that does not is not waited for for ever.
     private func waitForBlockedThreads() {
         let deadline = Self.clock() + 10_000_000_000
         while mailbox.blockedThreads.load(ordering: .acquiring) > 0, Self.clock() < deadline { usleep(2_000) }

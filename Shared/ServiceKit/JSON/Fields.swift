@@ -34,6 +34,21 @@ public struct Fields: Sendable {
         }
     }
 
+    /// Reads something else of the request, such as a part of its query, and notes what is wrong with it with the rest.
+    ///
+    /// - Parameter read: throws a `Problem` that names fields.
+    /// - Returns: nil also for what is wrong.
+    public mutating func noting<Value>(_ read: () throws(Problem) -> Value?) -> Value? {
+        do throws(Problem) {
+            return try read()
+        } catch {
+            for fault in error.errors {
+                for message in fault.messages { note(fault.field, message) }
+            }
+            return nil
+        }
+    }
+
     /// Ends the reading.
     ///
     /// Mutating although it changes nothing: otherwise Swift would copy the fields before it evaluates the arguments of

@@ -83,6 +83,11 @@ struct Deliveries: Sendable {
         try await postgres.psql(text, database: database)
     }
 
+    /// What `Housekeeping` does now and then, by this clock.
+    func clean() async throws {
+        try await Housekeeping(postgres: client, logger: Self.logger, now: { clock.now }).clean()
+    }
+
     struct Row: Sendable {
         var state: String
         var attempts: Int32

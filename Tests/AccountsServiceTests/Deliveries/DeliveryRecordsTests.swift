@@ -74,9 +74,7 @@ struct DeliveryRecordsTests {
             try await deliveries.sql("UPDATE accounts.deliveries SET not_after = now() - interval '1 s' WHERE id = 3")
             #expect(try await records.retryAll() == 1)
             deliveries.clock.advance(by: .seconds(61))
-            try await Housekeeping(
-                postgres: deliveries.client, logger: Deliveries.logger, now: { deliveries.clock.now }
-            ).clean()
+            try await deliveries.clean()
             #expect(
                 try await deliveries.sql("SELECT state, payload IS NULL FROM accounts.deliveries WHERE id = 3")
                     == "parked|t")

@@ -27,9 +27,7 @@ struct HousekeepingTests {
                 INSERT INTO accounts.payment_events (id, received)
                 SELECT n, \(age("29 days", "31 days")) FROM generate_series(1, 2500) n;
                 """)
-            try await Housekeeping(
-                postgres: deliveries.client, logger: Deliveries.logger, now: { deliveries.clock.now }
-            ).clean()
+            try await deliveries.clean()
             #expect(try await deliveries.sql("SELECT destination FROM accounts.codes") == "1@b.co")
             #expect(try await deliveries.sql("SELECT convert_from(destination, 'UTF8') FROM accounts.resends") == "1")
             #expect(try await deliveries.sql("SELECT id FROM accounts.payment_events") == "1")
@@ -51,9 +49,7 @@ struct HousekeepingTests {
                     ('failed', 29), ('failed', 31), ('superseded', 29), ('superseded', 31), ('succeeded', 31),
                     ('pending', 31)) a (state, days);
                 """)
-            try await Housekeeping(
-                postgres: deliveries.client, logger: Deliveries.logger, now: { deliveries.clock.now }
-            ).clean()
+            try await deliveries.clean()
             #expect(
                 try await deliveries.sql("SELECT state, method FROM accounts.payment_attempts ORDER BY state")
                     == "failed|29\npending|31\nsucceeded|31\nsuperseded|29")

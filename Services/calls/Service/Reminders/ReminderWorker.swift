@@ -70,6 +70,7 @@ struct ReminderWorker: Service {
     private func wait(_ duration: Duration) async {
         await withDiscardingTaskGroup { group in
             group.addTask {
+                // The next reminder is due then: a time that comes rings no bell by itself.
                 do { try await Task.sleep(for: duration) } catch { return }
                 bell.ring()
             }

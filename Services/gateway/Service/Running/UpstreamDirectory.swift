@@ -45,6 +45,7 @@ struct UpstreamDirectory: Sendable {
 
     /// Looks all names up again, now and then, until the task is cancelled.
     func run(every interval: TimeAmount) async {
+        // Names change without a word to us. It goes on while the process drains, so it is no `Periodic`.
         while (try? await Task.sleep(for: .nanoseconds(interval.nanoseconds))) != nil {
             await lookUp()
         }

@@ -57,17 +57,3 @@ extension PageRequest {
         return filter
     }
 }
-
-extension Fields {
-    /// A part of a query. What is wrong with it is noted with the rest, so that a client hears of all at once.
-    mutating func noting<Value>(_ read: () throws(Problem) -> Value?) -> Value? {
-        do throws(Problem) {
-            return try read()
-        } catch {
-            for fault in error.errors {
-                for message in fault.messages { note(fault.field, message) }
-            }
-            return nil
-        }
-    }
-}

@@ -10,7 +10,8 @@ import Musl
 ///
 /// Source: libcurl, "curl_easy_setopt", "CURLOPT_MAIL_RCPT", "smtp-mail.c". Every call of it blocks.
 ///
-/// Not safe for two threads at once; the pool gives it to one at a time and that is why it may be passed between them.
+/// Sendable without check: a handle of libcurl may be used from any thread but not from two at once (libcurl, "libcurl-thread"),
+/// and the pool gives it to one at a time.
 final class CurlConnection: @unchecked Sendable {
     /// What libcurl makes of a try.
     struct Outcome: Sendable, Hashable {
