@@ -116,6 +116,27 @@ import Testing
         }
     }
 
+    /// The answer of that look is good for what had happened before it only.
+    @Test func `what happens during a look at the token is told after the next one`() async throws {
+        let world = try await LiveWorld()
+        try await world.withGateway({
+            $0.limits.live.recheck = .hours(1)
+            $0.threads = 1
+        }) { gateway in
+            let ada = try await world.signIn()
+            let stream = try await gateway.listen(as: ada)
+            world.accounts.holdTokens(true)
+            try await world.redis.stop()
+            try await eventually("a look at the token") { world.accounts.heldTokens > 0 }
+            // Page by page, so that the question for the second tells that the first was taken.
+            world.pageEvents.store(1, ordering: .relaxed)
+            for _ in 1...2 { world.append("call.requested", to: [ada.id]) }
+            try await eventually("the event in the gateway") { world.hasBeenTaken(through: 1, of: .calls) }
+            world.accounts.holdTokens(false)
+            #expect(try await stream.subjects(2) == ["1", "2"])
+        }
+    }
+
     @Test func `a stream whose token nobody can vouch for is told nothing, and ends`() async throws {
         let world = try await LiveWorld()
         try await world.withGateway({

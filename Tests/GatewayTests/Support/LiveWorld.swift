@@ -16,6 +16,7 @@ final class LiveWorld: Sendable {
     private let client: RedisClient
     private let running: Task<Void, any Error>
     private let ledgers = Mutex<[ServiceName: [String]]>([:])
+    private let taken = Mutex<[ServiceName: Int64]>([:])
     private let lastTokenID = Mutex<Int64>(0)
 
     /// Somebody who is signed in.
@@ -80,13 +81,17 @@ final class LiveWorld: Sendable {
 
     // MARK: Events
 
+    /// Events of one page at most.
+    let pageEvents = Atomic(200)
+
     private func page(_ source: ServiceName, after: Int64) -> String {
-        ledgers.withLock { ledgers in
+        taken.withLock { $0[source] = after }
+        return ledgers.withLock { ledgers in
             let events = ledgers[source] ?? []
             let next = min(Int(clamping: after), events.count)
             // A page ends after so many bytes, as the services' own do.
             var bytes = 0
-            let page = events[next...].prefix(200).prefix { event in
+            let page = events[next...].prefix(pageEvents.load(ordering: .relaxed)).prefix { event in
                 defer { bytes += event.utf8.count }
                 return bytes < 512 * 1024
             }
@@ -95,6 +100,11 @@ final class LiveWorld: Sendable {
                 "events": [\(page.joined(separator: ","))]}
                 """
         }
+    }
+
+    /// Whether a gateway has asked for what comes after a position, and so has taken all through there.
+    func hasBeenTaken(through position: Int64, of source: ServiceName) -> Bool {
+        taken.withLock { taken in taken[source].map { $0 >= position && $0 < .max - 1 } ?? false }
     }
 
     /// Begins a ledger anew, as a restored database would.

@@ -26,6 +26,8 @@ final class StubUpstream: Sendable {
         var standing = Standing.ready
         var ledger: (@Sendable (_ after: Int64) -> String)?
         var tokens: [String: String] = [:]
+        var tokensAreHeld = false
+        var heldTokens = 0
     }
 
     /// What it says of itself.
@@ -121,6 +123,10 @@ final class StubUpstream: Sendable {
         }
         if head.target.hasPrefix("/internal/v1/tokens/") {
             let record = state.withLock { $0.tokens[String(head.target.dropFirst(20))] }
+            if state.withLock({ $0.tokensAreHeld }) {
+                state.withLock { $0.heldTokens += 1 }
+                try await eventually("tokens let go") { state.withLock { !$0.tokensAreHeld } }
+            }
             try await connection.send(record.map { answer(200, $0) } ?? answer(404, ""))
             return true
         }
@@ -147,6 +153,12 @@ final class StubUpstream: Sendable {
 
     /// Whose a token is, as accounts would say; nil for nobody's.
     func setToken(_ hash: String, _ record: String?) { state.withLock { $0.tokens[hash] = record } }
+
+    /// Whether questions whose a token is wait for their answer.
+    func holdTokens(_ areHeld: Bool) { state.withLock { $0.tokensAreHeld = areHeld } }
+
+    /// How many of those have waited.
+    var heldTokens: Int { state.withLock { $0.heldTokens } }
 
     /// Accepts nothing more; connections stay.
     func stopListening() async throws {

@@ -81,7 +81,7 @@ extension LiveDispatcher {
     }
 
     /// Whether there is something that the listener has not been told.
-    private func isOwed(_ listener: LiveListener) -> Bool {
+    func isOwed(_ listener: LiveListener) -> Bool {
         guard listener.client.isWritable else { return false }
         return zip(ServiceName.allCases, replays).contains { source, replay in
             listener.seen[source].map { replay.next(after: $0, for: listener.user) != nil } ?? false

@@ -31,7 +31,8 @@ extension LiveDispatcher {
         }
         if text.readableBytes > 0 { send(text, to: listener) }
         guard listener.client.isWritable else { return hold(listener) }
-        listener.isFlowing = true
+        // What lies beyond the end has not been told: who flows counts as told everything.
+        if let end { listener.seen = listener.seen.furthest(end) } else { listener.isFlowing = true }
     }
 
     /// Writes an event that has just come to a listener that has been told everything before it.
@@ -48,7 +49,7 @@ extension LiveDispatcher {
     /// The client has read what it was sent.
     func isWritable(_ listener: LiveListener) {
         listener.blockedSince = nil
-        pump(listener)
+        if listener.isConfirmed { pump(listener) } else if isOwed(listener) { verify(listener) }
     }
 
     private func write(_ event: LiveEvent, to listener: LiveListener, into text: inout ByteBuffer) {
