@@ -31,7 +31,7 @@ COPY --from=build /out/$SERVICE /usr/local/bin/$SERVICE
 RUN ln -s "/usr/local/bin/$SERVICE" /usr/local/bin/service
 USER 10001:10001
 WORKDIR /var/lib/techheroes
-# By itself as PID 1: it handles SIGTERM, and starts no children that it would have to reap.
+# By itself as PID 1: it handles SIGTERM. Only accounts starts children (`accounts hash`), and reaps them.
 ENTRYPOINT ["/usr/local/bin/service"]
 CMD ["serve"]
 STOPSIGNAL SIGTERM

@@ -119,11 +119,13 @@ let package = Package(
         service(
             "accounts",
             [
-                "AccountsDomain", "CCurl", "COpenSSL", "Events", "Idempotency", "Identity", "Postgres", "Redis",
+                "AccountsDomain", "CCurl", "COpenSSL", "CScheduling", "Events", "Idempotency", "Identity", "Postgres",
+                "Redis",
                 "ServiceKit", hummingbird, httpClient,
                 crypto, logging, metrics, lifecycle,
                 .product(name: "Mustache", package: "swift-mustache"),
             ] + nio, resources: [.embedInCode("Migrations"), .embedInCode("Templates")]),
+        .target(name: "CScheduling", path: "Services/accounts/CScheduling"),
         .target(name: "NoLocales", path: "Services/accounts/NoLocales"),
         main("accounts", ["NoLocales"]),
 

@@ -37,7 +37,7 @@ enum AccountsBench {
         print(
             "GET profile, \(readers) connections of \(Int(rate))/s, while logins keep \(queue) waiting for a hash; in ms"
         )
-        // Within a group a hash gives way to everybody, and between groups to nobody.
+        // Giving way is another thing within a group than between groups.
         for setting in Autogroup.settings {
             try await Autogroup.with(setting) {
                 print("started with kernel.sched_autogroup_enabled = \(setting):")

@@ -96,6 +96,9 @@ public struct RunningProcess: Sendable {
         return kibibytes * 1024
     }
 
+    /// Where an executable of this package lies.
+    public static func path(of executable: String) -> String { products.appendingPathComponent(executable).path }
+
     /// Where the build puts executables: beside the test bundle that is running.
     private static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent()

@@ -9,7 +9,9 @@ struct Accounts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accounts", abstract: "Users of Tech Heroes, and who they are.",
         discussion: "Settings come from the environment and .env; see README.md.",
-        subcommands: [Serve.self, Migrate.self, HealthCheck.self, StaffCommand.self, DeliveriesCommand.self])
+        subcommands: [
+            Serve.self, Migrate.self, HealthCheck.self, StaffCommand.self, DeliveriesCommand.self, HashCommand.self,
+        ])
 
     /// Reads the settings, does the work and ends the process with its exit code.
     static func run(

@@ -1,5 +1,7 @@
 import Foundation
 import Identity
+import Logging
+import TestKit
 import Testing
 
 @testable import AccountsService
@@ -14,7 +16,9 @@ struct PasswordHashTests {
         secret: String = RunningAccounts.secret, _ parameters: Scrypt.Parameters = .init(logN: 4, r: 8, p: 1),
         threads: Int = 1, queue: Int = 64
     ) throws -> PasswordHasher {
-        PasswordHasher(secret: try SecretKey(secret), parameters: parameters, threads: threads, queue: queue)
+        PasswordHasher(
+            secret: try SecretKey(secret), parameters: parameters, threads: threads, queue: queue,
+            executable: RunningProcess.path(of: "accounts"), logger: Logger(label: "test"))
     }
 
     @Test("A PHC string says all that is needed to check a password")

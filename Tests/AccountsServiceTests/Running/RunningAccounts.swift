@@ -49,6 +49,7 @@ struct RunningAccounts: Sendable {
         let folder = try await temporaryFolder("accounts").path
         var settings = try makeSettings(postgres.uri(database: database), redis.url, folder, options.settings)
         settings.passwordWork = options.work
+        settings.hashExecutable = RunningProcess.path(of: "accounts")
         settings.deliveryCountInterval = options.deliveryCountInterval
         settings.runner.drainDelay = .zero
         // A machine that stands still for a moment is no Redis that is away; one that was stopped is known at once.
@@ -100,7 +101,10 @@ struct RunningAccounts: Sendable {
             "ACCOUNTS_METRICS_PORT": "0", "LISTEN_HOST": "127.0.0.1", "STACK_HOME": folder,
             "WEB_DOMAIN": "web.example", "DRAIN_SECONDS": "0",
         ]
-        return try AccountsSettings(SettingsReader(environment: standard.merging(more) { $1 }))
+        var settings = try AccountsSettings(SettingsReader(environment: standard.merging(more) { $1 }))
+        // A machine that stands still for a moment is no Postgres that is away.
+        settings.acquireTimeout = .seconds(20)
+        return settings
     }
 
     /// Runs SQL on the service's database.

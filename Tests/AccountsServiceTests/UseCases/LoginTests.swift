@@ -1,5 +1,7 @@
 import Foundation
+import Logging
 import ServiceKit
+import TestKit
 import Testing
 
 @testable import AccountsService
@@ -94,7 +96,8 @@ struct LoginTests {
         try await RunningAccounts.with { app in
             let person = try await app.register()
             let hash = try await PasswordHasher(
-                secret: .init(RunningAccounts.secret), parameters: .init(logN: 5, r: 8, p: 2), threads: 1
+                secret: .init(RunningAccounts.secret), parameters: .init(logN: 5, r: 8, p: 2), threads: 1,
+                executable: RunningProcess.path(of: "accounts"), logger: Logger(label: "test")
             ).hash("password1")
             try await app.sql("UPDATE accounts.users SET password_hash = '\(hash.text)'")
             #expect(try await app.login(person).status == 200)

@@ -1,5 +1,6 @@
 import Crypto
 import Identity
+import Logging
 import Metrics
 import NIOCore
 import NIOPosix
@@ -7,57 +8,54 @@ import ServiceKit
 import ServiceLifecycle
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
-/// Hashes and checks passwords on threads of its own, as many as there are cores, which run when no others want to: whoever signs
-/// in waits for a fifth of a second anyway, and must not make others wait.
+/// Hashes and checks passwords in processes of its own, as many at once as there are cores, which run when no others want to:
+/// whoever signs in waits for a fifth of a second anyway, and must not make others wait.
 public final class PasswordHasher: Service {
+    /// Each waits for one process at a time.
     private let threads: NIOThreadPool
+    private let processes: HashProcesses
     private let pepper: SymmetricKey
     private let parameters: Scrypt.Parameters
     private let limit: Int
     private let inHand = Atomic<Int>(0)
     private let waiting = Gauge(label: "password_hashes_in_hand")
     private let decoy: PasswordHash
+    private let logger: Logger
 
     /// - Parameters:
     ///   - secret: gives the pepper: hashes are useless to whoever has the database alone.
     ///   - threads: how many hashes are computed at once.
     ///   - queue: how many more may wait; beyond that callers are sent away.
+    ///   - executable: the path of accounts, which hashes as `accounts hash`; the one that runs, unless it is not accounts.
     public init(
-        secret: SecretKey, parameters: Scrypt.Parameters = .standard, threads: Int = System.coreCount, queue: Int = 64
+        secret: SecretKey, parameters: Scrypt.Parameters = .standard, threads: Int = System.coreCount, queue: Int = 64,
+        executable: String = "/proc/self/exe", logger: Logger
     ) {
         self.threads = NIOThreadPool(numberOfThreads: threads)
+        self.processes = HashProcesses(executable: executable)
         self.pepper = secret.derived(.passwordPepper)
         self.parameters = parameters
         self.limit = threads + queue
+        self.logger = logger
         self.decoy = PasswordHash(
             parameters: parameters, salt: Self.randomBytes(16), hash: Self.randomBytes(32))
         self.threads.start()
     }
 
-    /// Stays until shutdown, then ends the threads.
+    /// Stays until shutdown, then ends the threads and processes.
     public func run() async throws {
         try await gracefulShutdown()
         try await threads.shutdownGracefully()
+        processes.end()
     }
 
     /// The hash to store of a new password.
     ///
     /// - Throws: a ``Problem`` (503) when too many wait already.
     public func hash(_ password: String) async throws -> PasswordHash {
-        let parameters = parameters
-        let passphrase = peppered(password)
-        return try await onThread {
-            let salt = Self.randomBytes(16)
-            return PasswordHash(
-                parameters: parameters, salt: salt,
-                hash: try Scrypt.derive(passphrase: passphrase, salt: salt, parameters, length: 32))
-        }
+        let salt = Self.randomBytes(16)
+        let question = HashQuestion(passphrase: peppered(password), salt: salt, parameters: parameters, length: 32)
+        return PasswordHash(parameters: parameters, salt: salt, hash: try await derive(question))
     }
 
     /// Whether a password is the one whose hash was stored. Without a hash it takes as long and the answer is no, so
@@ -65,14 +63,12 @@ public final class PasswordHasher: Service {
     ///
     /// - Throws: a ``Problem`` (503) when too many wait already.
     public func verify(_ password: String, against stored: PasswordHash?) async throws -> Bool {
-        let passphrase = peppered(password)
         let expected = stored ?? decoy
-        let isRight = try await onThread {
-            let hash = try Scrypt.derive(
-                passphrase: passphrase, salt: expected.salt, expected.parameters, length: expected.hash.count)
-            return PasswordHash.isEqual(hash, expected.hash)
-        }
-        return isRight && stored != nil
+        let hash = try await derive(
+            HashQuestion(
+                passphrase: peppered(password), salt: expected.salt, parameters: expected.parameters,
+                length: expected.hash.count))
+        return PasswordHash.isEqual(hash, expected.hash) && stored != nil
     }
 
     /// Whether a hash was made with other parameters than new ones are.
@@ -84,28 +80,17 @@ public final class PasswordHasher: Service {
         Array(HMAC<SHA256>.authenticationCode(for: Array(password.utf8), using: pepper))
     }
 
-    private func onThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    private func derive(_ question: HashQuestion) async throws -> [UInt8] {
         let count = inHand.add(1, ordering: .relaxed).newValue
         defer { waiting.record(inHand.subtract(1, ordering: .relaxed).newValue) }
         waiting.record(count)
         guard count <= limit else { throw Problem.unavailable(retryAfter: 2) }
-        return try await threads.runIfActive {
-            Self.yieldToOthers()
-            return try work()
+        do {
+            return try await threads.runIfActive { [processes] in try processes.derive(question) }
+        } catch is HashProcess.Failure {
+            logger.error("no process that hashes passwords can be started, or it ends before it has answered")
+            throw Problem.unavailable(retryAfter: 2)
         }
-    }
-
-    /// On Linux the policy belongs to the thread. Said again for each hash: it costs nothing beside one.
-    ///
-    /// A thread of SCHED_IDLE (sched(7)) gives way at once to any other that wakes; one that is only nice ends its slice
-    /// of some milliseconds first, and every request behind it would wait for that.
-    private static func yieldToOthers() {
-        #if os(Linux)
-        // SCHED_IDLE of <linux/sched.h>, which Swift does not import.
-        let idlePolicy: Int32 = 5
-        var parameters = sched_param(sched_priority: 0)
-        _ = sched_setscheduler(0, idlePolicy, &parameters)
-        #endif
     }
 
     private static func randomBytes(_ count: Int) -> [UInt8] {

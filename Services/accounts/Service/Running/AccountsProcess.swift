@@ -28,12 +28,12 @@ public struct AccountsProcess: Sendable {
         now: @escaping @Sendable () -> Instant = Instant.now,
         onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) throws {
-        let postgres = PostgresClient(
-            PostgresConfiguration(settings.databaseURL, applicationName: "accounts"), logger: logger)
+        let postgres = PostgresClient(settings.postgres("accounts"), logger: logger)
         let redis = RedisClient(
             settings.redis, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
         let passwords = PasswordHasher(
-            secret: settings.secret, parameters: settings.passwordWork, queue: settings.passwordQueue)
+            secret: settings.secret, parameters: settings.passwordWork, queue: settings.passwordQueue,
+            executable: settings.hashExecutable, logger: logger)
         let outbox = Outbox(service: AccountsSchema.name)
         let tokens = TokenStore(
             secret: settings.secret, copies: TokenCopies(redis: redis), outbox: outbox,
@@ -83,8 +83,7 @@ public struct AccountsProcess: Sendable {
     /// - Throws: `MigrationError` when `migrate` has to be run first.
     public static func checkSchema(_ settings: AccountsSettings, logger: Logger) async throws {
         do {
-            let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "accounts")
-            try await PostgresClient.with(configuration, logger: logger) {
+            try await PostgresClient.with(settings.postgres("accounts"), logger: logger) {
                 try await AccountsSchema.migrator.check($0)
             }
         } catch let error as PostgresError where error.isUnavailable {
@@ -96,8 +95,7 @@ public struct AccountsProcess: Sendable {
     ///
     /// - Throws: `MigrationError`, `PostgresError`.
     public static func migrate(_ settings: AccountsSettings, logger: Logger) async throws {
-        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "accounts migrate")
-        try await PostgresClient.with(configuration, logger: logger) {
+        try await PostgresClient.with(settings.postgres("accounts migrate"), logger: logger) {
             try await AccountsSchema.migrator.migrate($0, logger: logger)
         }
     }

@@ -28,8 +28,12 @@ public struct AccountsSettings: Sendable {
     var passwordQueue: Int
     /// Only tests have less work done.
     var passwordWork = Scrypt.Parameters.standard
+    /// What is started as `accounts hash`. Only tests run in another executable than accounts.
+    var hashExecutable = "/proc/self/exe"
     /// Only tests count more often.
     var deliveryCountInterval: Duration = .seconds(15)
+    /// How long a request waits for a connection to Postgres. Only tests wait for longer.
+    var acquireTimeout: Duration = .seconds(3)
 
     enum Payments: Sendable {
         case sandbox
@@ -93,6 +97,13 @@ public struct AccountsSettings: Sendable {
         self.heroesURLs = values.12
         self.callsURLs = values.13
         self.relay = values.14
+    }
+
+    /// The database, for a pool of this name.
+    func postgres(_ name: String) -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(databaseURL, applicationName: name)
+        configuration.acquireTimeout = acquireTimeout
+        return configuration
     }
 
     private static func rules(_ reader: inout SettingsReader) -> Accounts.Rules? {
