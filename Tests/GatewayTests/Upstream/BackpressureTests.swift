@@ -85,6 +85,33 @@ import Testing
         }
     }
 
+    /// What it has been answered waits in the gateway, and must not wait there without end.
+    @Test(arguments: [false, true])
+    func `a client that asks and asks and reads nothing is not answered for ever`(isHalfClosed: Bool) async throws {
+        let requests = 2000
+        let answered = Mutex(0)
+        let half = String(Self.piece.prefix(32 * 1024))
+        let upstream = try await StubUpstream.start { _, connection in
+            try await connection.send(answer(200, half))
+            answered.withLock { $0 += 1 }
+            return .keep
+        }
+        try await RunningGateway.with(heroes: [upstream.port], { $0.limits.idle = .minutes(1) }) { gateway in
+            let client = try await gateway.connect()
+            try await client.pauseReading()
+            try await client.send(String(repeating: request("GET", Self.path), count: requests))
+            if isHalfClosed { try await client.finish() }
+            let stuck = try await Self.settled { answered.withLock { $0 } }
+            #expect(stuck * half.utf8.count < Self.bound)
+            #expect(stuck < requests)
+            try await client.resumeReading()
+            for _ in 0..<requests {
+                #expect(try await client.readAnswer(within: .minutes(1))?.body.utf8.count == half.utf8.count)
+            }
+            if isHalfClosed { try await client.waitForEnd() }
+        }
+    }
+
     /// A number that no longer grows.
     private static func settled(_ number: @escaping @Sendable () -> Int) async throws -> Int {
         var last = -1

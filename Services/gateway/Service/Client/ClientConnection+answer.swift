@@ -76,15 +76,25 @@ extension ClientConnection {
         finishRecord(aborted: false)
         let goesOn = !closesAfter && requestEnded && !(isHalfClosed && reader?.hasPending != true)
         if goesOn {
+            stage = .idle
             flush()
+            // The client may turn out to be gone.
+            guard stage == .idle else { return }
             lane.giveBack(out)
             reset()
-            stage = .idle
             lastProgress = lane.now
-            reader?.next()
+            readNext()
         } else {
             end(lingers: !requestEnded || reader?.hasPending == true)
         }
+    }
+
+    /// On to the next request, unless the client leaves unread what it was answered: answers must not pile up.
+    func readNext() {
+        isHeldBack = !isWritable
+        guard !isHeldBack else { return }
+        reader?.next()
+        if stage == .idle, isHalfClosed, reader?.hasPending != true { end(lingers: false) }
     }
 
     private func reset() {
@@ -108,6 +118,7 @@ extension ClientConnection {
     /// reset would take the answer away from it.
     func end(lingers: Bool) {
         stage = .lingering
+        hasLeft = false
         serial += 1
         lastProgress = lane.now
         dropUpstream()
@@ -117,6 +128,8 @@ extension ClientConnection {
         context.writeAndFlush(NIOAny(out), promise: written)
         out = ByteBuffer()
         written.futureResult.assumeIsolated().whenComplete { [self] _ in
+            hasLeft = true
+            lastProgress = lane.now
             guard lingers, reader?.hasSeenEnd == false else { return close() }
             self.context?.close(mode: .output, promise: nil)
         }

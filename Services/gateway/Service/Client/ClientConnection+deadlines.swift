@@ -10,8 +10,9 @@ extension ClientConnection {
         switch stage {
         case .idle:
             let since = now - lastProgress
-            if since > limits.keepAlive { return close() }
-            if let closing = lane.closingSince, now - closing > Self.closingGrace, since > Self.closingGrace { close() }
+            if since > (isHeldBack ? limits.idle : limits.keepAlive) { return close() }
+            guard let closing = lane.closingSince, !isHeldBack else { return }
+            if now - closing > Self.closingGrace, since > Self.closingGrace { end(lingers: false) }
         case .head:
             if now - began > limits.head { refuse(Problem(.requestTimeout)) }
         case .token, .connecting:
@@ -22,7 +23,7 @@ extension ClientConnection {
         case .stream:
             if let listener { lane.live?.check(listener, now: now) }
         case .lingering:
-            if now - lastProgress > limits.linger { close() }
+            if now - lastProgress > (hasLeft ? limits.linger : limits.idle) { close() }
         case .closed:
             break
         }

@@ -56,6 +56,8 @@ extension ClientConnection {
             user: user, token: token, hash: tokens.hash(of: token), client: self, now: lane.now)
         self.listener = listener
         live.add(listener, lastID: lastID)
+        // The others have been ended already. It is told so, and not 503, after which no browser comes back.
+        if lane.closingSince != nil { live.end(listener, .drained) }
     }
 
     /// What GET would say.

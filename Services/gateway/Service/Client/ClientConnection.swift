@@ -75,6 +75,10 @@ final class ClientConnection: ChannelInboundHandler {
     var lastProgress = NIODeadline.uptimeNanoseconds(0)
     var lastProbe = NIODeadline.uptimeNanoseconds(0)
     var isHalfClosed = false
+    /// Whether the next request waits until the client has read more of what it was answered.
+    var isHeldBack = false
+    /// Whether the last answer has been handed to the system, to its end.
+    var hasLeft = false
 
     /// How the answer's body is framed for the client.
     enum AnswerFraming { case none, length, chunked, untilClose }
@@ -128,6 +132,7 @@ final class ClientConnection: ChannelInboundHandler {
         if context.channel.isWritable {
             lastProgress = lane.now
             if !isHeld { upstream?.setReading(true) }
+            if isHeldBack { readNext() }
             if let listener { lane.live?.isWritable(listener) }
         }
     }
@@ -203,7 +208,14 @@ final class ClientConnection: ChannelInboundHandler {
     /// The client will send nothing more; it may well wait for its answer.
     func inputEnded() {
         switch stage {
-        case .idle, .head, .lingering, .closed: close()
+        case .closed: break
+        // What it was answered goes out first.
+        case .lingering: if hasLeft { close() }
+        case .head: end(lingers: false)
+        case .idle:
+            // And what it has asked already is answered.
+            guard isHeldBack, reader?.hasPending == true else { return end(lingers: false) }
+            isHalfClosed = true
         case .token, .connecting, .exchange:
             // In the midst of a body it is the end of the request too; unless the rest is there and waits to be read.
             guard requestEnded || reader?.hasPending == true else { return close() }

@@ -13,7 +13,8 @@ struct ChunkScanner: Sendable {
         case done
     }
 
-    /// Bytes of one size line's extensions, and of the whole trailer section.
+    /// Bytes of all extensions and trailers of a body together: nobody reads them, and a line of them for each byte of
+    /// content would cost more than the content.
     static let extraBytes = 4096
 
     private var state = State.size(digits: 0)

@@ -9,8 +9,23 @@ extension LiveDispatcher {
             if now - blocked > limits.stall { end(listener, .slow) }
             return
         }
-        if now - listener.lastWrite >= limits.heartbeat { beat(listener) }
+        if now - listener.lastWrite >= limits.heartbeat {
+            passOver(listener)
+            beat(listener)
+        }
         if now >= listener.recheckAt { verify(listener) }
+    }
+
+    /// What was not for a listener needs no look at its token: it counts as told, or so much of it would come by that what
+    /// comes after it could not be told any more.
+    private func passOver(_ listener: LiveListener) {
+        guard !listener.isFlowing, !listener.owesReset else { return }
+        for (source, replay) in zip(ServiceName.allCases, replays) {
+            guard let seen = listener.seen[source], let floor = replay.floor, seen >= floor, seen < replay.position,
+                replay.next(after: seen, for: listener.user) == nil
+            else { continue }
+            listener.seen[source] = replay.position
+        }
     }
 
     /// A token has changed, or, for nil, any may have: nothing more is told before it has been looked up.
@@ -23,11 +38,15 @@ extension LiveDispatcher {
         } else {
             for listener in listeners {
                 doubt(listener)
-                // Not all at once; one for whom there is something to tell sooner.
-                let soon = lane.now + .milliseconds(Int64(lane.random.next() % 2_000))
-                listener.recheckAt = min(listener.recheckAt, soon)
+                verifySoon(listener)
             }
         }
+    }
+
+    /// Not all at once; one for whom there is something to tell sooner.
+    func verifySoon(_ listener: LiveListener) {
+        let soon = lane.now + .milliseconds(Int64(lane.random.next() % 2_000))
+        listener.recheckAt = min(listener.recheckAt, soon)
     }
 
     private func doubt(_ listener: LiveListener) {
@@ -83,8 +102,9 @@ extension LiveDispatcher {
     /// Whether there is something that the listener has not been told.
     func isOwed(_ listener: LiveListener) -> Bool {
         guard listener.client.isWritable else { return false }
-        return zip(ServiceName.allCases, replays).contains { source, replay in
-            listener.seen[source].map { replay.next(after: $0, for: listener.user) != nil } ?? false
-        }
+        return listener.owesReset
+            || zip(ServiceName.allCases, replays).contains { source, replay in
+                listener.seen[source].map { replay.next(after: $0, for: listener.user) != nil } ?? false
+            }
     }
 }

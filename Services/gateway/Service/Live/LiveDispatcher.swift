@@ -137,9 +137,13 @@ final class LiveDispatcher {
             if listener.isFlowing { listener.seen = listener.seen.furthest(before) }
             if let seen = listener.seen[source], seen > head { listener.seen[source] = nil }
             settle(listener, source, replays[source.index])
+            // A look at its token that is under way knows only positions of the ledger as it was.
+            listener.doubts &+= 1
             if listener.isFlowing {
                 listener.isFlowing = false
                 pump(listener)
+            } else if listener.owesReset, !listener.isConfirmed {
+                verifySoon(listener)
             }
         }
     }

@@ -145,7 +145,13 @@ final class UpstreamConnection: ChannelInboundHandler, ChannelOutboundHandler {
     private func fail(_ fault: UpstreamFault) {
         guard let receiver else { return }
         // A connection that was closed while it was idle says nothing about the upstream's health.
-        if fault == .badAnswer || !isReused || hasAnswerBegun { pool.noteFailure(of: endpoint) }
+        if fault == .badAnswer || !isReused || hasAnswerBegun {
+            pool.noteFailure(of: endpoint)
+        } else {
+            // But where its process was killed, the others end too, one by one: the next attempt must not be on one of them.
+            endpoint.closeIdle()
+            pool.lane.suspect(pool.service, endpoint)
+        }
         detach()
         context?.close(promise: nil)
         receiver.upstreamFailed(fault)
