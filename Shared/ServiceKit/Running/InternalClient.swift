@@ -5,8 +5,8 @@ import NIOHTTP1
 
 /// Calls another service of ours, signed as one of ours.
 ///
-/// Each call has one deadline for everything. A GET that fails before an answer came is tried once more at the next
-/// address, or at the only one; nothing else is.
+/// Each call has one deadline for everything. A GET that fails before a whole answer came is tried once more at the
+/// next address, or at the only one; nothing else is.
 public struct InternalClient: Sendable {
     /// An answer, read whole.
     public struct Answer: Sendable {
@@ -44,7 +44,9 @@ public struct InternalClient: Sendable {
     /// the caller's caller, can do better than wait.
     public static var httpConfiguration: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(1)))
+            redirectConfiguration: .disallow,
+            // The deadline of a call is shorter; this ends what nobody has set one for.
+            timeout: .init(connect: .seconds(1), read: .seconds(30)))
         configuration.connectionPool.retryConnectionEstablishment = false
         // Shorter than ``ServiceRunner/Configuration/idleTimeout``.
         configuration.connectionPool.idleTimeout = .seconds(30)
@@ -79,7 +81,8 @@ public struct InternalClient: Sendable {
                 if let trace { request.headers.add(name: TraceContext.headerName, value: trace.traceparent) }
                 if let requestID { request.headers.add(name: RequestIdentifier.headerName, value: requestID) }
                 let response = try await http.execute(request, deadline: end)
-                return Answer(status: Int(response.status.code), body: try await response.body.collect(upTo: limit))
+                let body = try await response.body.collect(upTo: limit, by: end)
+                return Answer(status: Int(response.status.code), body: body)
             } catch {
                 failure = error
             }

@@ -2,6 +2,7 @@ import AccountsDomain
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import TestKit
 import Testing
 
 @testable import AccountsService
@@ -13,18 +14,24 @@ struct TwilioTransportTests {
         _ body: @Sendable (_ transport: Transport<SMS>, _ server: StripeServer) async throws -> Void
     ) async throws {
         try await StripeServer.with { server in
-            let setting = "twilio://AC123:t%40k@api.twilio.com?from=+15005550006&base=\(server.url)"
-            let account = try #require(TwilioAccount(setting))
-            let client = HTTPClient(configuration: .init(redirectConfiguration: .disallow))
-            let transport = TwilioTransport(account: account, client: client, timeout: timeout).transport
-            do {
-                try await body(transport, server)
-            } catch {
-                try await client.shutdown()
-                throw error
-            }
-            try await client.shutdown()
+            try await with(server.url, timeout: timeout) { try await body($0, server) }
         }
+    }
+
+    private static func with(
+        _ url: String, timeout: Int64, _ body: @Sendable (_ transport: Transport<SMS>) async throws -> Void
+    ) async throws {
+        let setting = "twilio://AC123:t%40k@api.twilio.com?from=+15005550006&base=\(url)"
+        let account = try #require(TwilioAccount(setting))
+        let client = HTTPClient(configuration: .init(redirectConfiguration: .disallow))
+        let transport = TwilioTransport(account: account, client: client, timeout: timeout).transport
+        do {
+            try await body(transport)
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
     }
 
     private static let sms = SMS(
@@ -111,6 +118,36 @@ struct TwilioTransportTests {
         try await Self.with { transport, server in
             server.answers { _ in .broken }
             #expect(await Self.failure(transport) == nil)
+        }
+    }
+
+    @Test("What has been accepted is sent, once, and nobody waits for the rest of the answer")
+    func stuckSuccess() async throws {
+        let answer = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"
+        try await StuckServer.with(answer) { server in
+            try await Self.with(server.url, timeout: 60) { transport in
+                let start = ContinuousClock.now
+                #expect(await Self.failure(transport) == nil)
+                #expect(ContinuousClock.now - start < .seconds(20))
+                // Nor is the connection kept for it.
+                try await eventually("closed") { server.connections.closed == 1 }
+                #expect(server.connections.answered == 1)
+            }
+        }
+    }
+
+    @Test("The reason of a refusal is waited for no longer than the answer may take")
+    func stuckRefusal() async throws {
+        let answer = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 17\r\ncontent-length: 1000\r\n\r\n{\"code\": 20429"
+        try await StuckServer.with(answer) { server in
+            try await Self.with(server.url, timeout: 1) { transport in
+                let start = ContinuousClock.now
+                let failure = try #require(await Self.failure(transport))
+                #expect(ContinuousClock.now - start < .seconds(8))
+                #expect(!failure.isPermanent)
+                #expect(failure.reason == "twilio 429" && failure.retryAfter == .seconds(17))
+                try await eventually("closed") { server.connections.closed == server.connections.answered }
+            }
         }
     }
 }

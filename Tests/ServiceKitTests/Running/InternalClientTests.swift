@@ -88,6 +88,59 @@ import Testing
         #expect(connections.withLock { $0 } == 4)
         try await server.close()
     }
+
+    @Test(arguments: [false, true])
+    func `an answer whose body never ends fails by the deadline, as one without a head, and its connection is closed`(
+        trickles: Bool
+    ) async throws {
+        let connections = Mutex((opened: 0, closed: 0))
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                connections.withLock { $0.opened += 1 }
+                channel.closeFuture.whenComplete { _ in connections.withLock { $0.closed += 1 } }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(HalfAnswer(trickles: trickles))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.localAddress?.port)
+        let client = InternalClient(
+            name: "gateway", addresses: ["http://127.0.0.1:\(port)"], seal: TestService.seal, http: .shared)
+        let start = ContinuousClock.now
+        do {
+            _ = try await client.get("/x", deadline: .milliseconds(500))
+            Issue.record("half an answer is none")
+        } catch {
+            #expect("\(error)".contains("deadlineExceeded"))
+        }
+        #expect(ContinuousClock.now - start < .seconds(8))
+        try await eventually("all connections are closed") {
+            connections.withLock { $0.opened > 0 && $0.opened == $0.closed }
+        }
+        try await server.close()
+    }
+}
+
+/// Answers with a head and a part of the body, and then with nothing more, or with a byte at a time.
+private final class HalfAnswer: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let trickles: Bool
+
+    init(trickles: Bool) {
+        self.trickles = trickles
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let answer = ByteBuffer(string: "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhalf")
+        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        guard trickles else { return }
+        let channel = context.channel
+        context.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(10)) { task in
+            channel.writeAndFlush(ByteBuffer(string: ".")).whenFailure { _ in task.cancel() }
+        }
+    }
 }
 
 /// Answers what comes, or closes; then it closes too.

@@ -19,7 +19,7 @@ struct StripePayments: PaymentProvider {
     let baseURL: String
     /// The account's secret key. Never logged.
     let secretKey: String
-    /// For one request.
+    /// For one request and its whole answer.
     var timeout: TimeAmount = .seconds(10)
 
     /// The largest answer that is read.
@@ -123,8 +123,9 @@ struct StripePayments: PaymentProvider {
         if let idempotencyKey { request.headers.add(name: "idempotency-key", value: idempotencyKey) }
         request.body = .bytes(ByteBuffer(string: Self.encoded(form)))
         do {
-            let response = try await client.execute(request, timeout: timeout)
-            let body = try await response.body.collect(upTo: Self.maxAnswer)
+            let end = NIODeadline.now() + timeout
+            let response = try await client.execute(request, deadline: end)
+            let body = try await response.body.collect(upTo: Self.maxAnswer, by: end)
             return Answer(status: Int(response.status.code), members: (try? JSONParser.object(body)) ?? [:])
         } catch is CancellationError {
             throw CancellationError()

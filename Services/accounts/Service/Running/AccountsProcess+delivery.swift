@@ -25,7 +25,8 @@ extension AccountsProcess {
         case .twilio(let account):
             // A redirect would hand the credentials to somebody else.
             let client = HTTPClient(
-                configuration: .init(redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5))))
+                configuration: .init(
+                    redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5), read: .seconds(20))))
             var transport = TwilioTransport(account: account, client: client).transport
             transport.services = [ClientLifetime(client: client)]
             sms = transport

@@ -38,20 +38,20 @@ struct TwilioTransport: Sendable {
         // Ten digits are a number of the North American plan.
         let form = [("To", "+1\(sms.to)"), ("From", account.from), ("Body", sms.body)]
         request.body = .bytes(ByteBuffer(string: StripePayments.encoded(form)))
-        let status: Int
-        let retryAfter: String?
-        var answer = ByteBuffer()
+        let end = NIODeadline.now() + .seconds(timeout)
+        let response: HTTPClientResponse
         do {
-            let response = try await client.execute(request, timeout: .seconds(timeout))
-            status = Int(response.status.code)
-            retryAfter = response.headers.first(name: "retry-after")
-            // What it says besides is only for the reason: an answer that can't be read is an answer.
-            answer = (try? await response.body.collect(upTo: Self.longestAnswer)) ?? answer
+            response = try await client.execute(request, deadline: end)
         } catch {
             throw DeliveryFailure(reason: "twilio: \(Self.words(error))", isPermanent: false)
         }
+        let status = Int(response.status.code)
+        // Twilio has the message, so nothing that happens from here on may have it sent again. A body that has not come
+        // by now is let go of, and its connection with it.
         guard !(200..<300).contains(status) else { return }
-        throw Self.failure(status, retryAfter: retryAfter, answer)
+        // What it says besides is only for the reason: an answer that can't be read is an answer.
+        let answer = try? await response.body.collect(upTo: Self.longestAnswer, by: end)
+        throw Self.failure(status, retryAfter: response.headers.first(name: "retry-after"), answer ?? ByteBuffer())
     }
 
     static func failure(_ status: Int, retryAfter: String?, _ answer: ByteBuffer) -> DeliveryFailure {
