@@ -24,6 +24,7 @@ struct DeliveryRows: Sendable {
     /// Claims what is due, oldest first.
     ///
     /// Only kinds that this release knows: while two releases run side by side, the other one's are the other one's.
+    /// The array is made once; `IN` may be planned as a query for each row, and then claims more than is asked for.
     func claim(
         _ channel: MessageChannel, _ count: Int, except left: Set<Int64>, at now: Instant, until end: Instant
     ) async throws -> [Claimed] {
@@ -31,11 +32,11 @@ struct DeliveryRows: Sendable {
         let rows = try await postgres.execute(
             """
             UPDATE accounts.deliveries SET attempts = attempts + 1, next_attempt = \(end)
-            WHERE id IN (
+            WHERE id = ANY (ARRAY(
                 SELECT id FROM accounts.deliveries
                 WHERE state = 'waiting' AND channel = \(channel.rawValue) AND next_attempt <= \(now)
                     AND kind = ANY(\(kinds)) AND id <> ALL(\(Array(left)))
-                ORDER BY next_attempt LIMIT \(Int64(count)) FOR UPDATE SKIP LOCKED)
+                ORDER BY next_attempt LIMIT \(Int64(count)) FOR UPDATE SKIP LOCKED))
             RETURNING id, event, attempts, created, not_after, payload
             """)
         return try rows.decode((Int64, UUID, Int32, Instant, Instant?, [UInt8]?).self).map { row in

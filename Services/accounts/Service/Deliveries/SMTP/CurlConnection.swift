@@ -56,6 +56,8 @@ final class CurlConnection: @unchecked Sendable {
         number(CURLOPT_UPLOAD, 1)
         number(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(server.connectTimeout))
         number(CURLOPT_TIMEOUT_MS, Self.milliseconds(server.timeout))
+        // The QUIT after a refusal is outside of that limit, and two minutes long without one of its own.
+        number(CURLOPT_SERVER_RESPONSE_TIMEOUT, max(1, min(120, Self.milliseconds(server.timeout) / 1000)))
         number(CURLOPT_TCP_KEEPALIVE, 1)
         number(CURLOPT_USE_SSL, Int(server.security.curlLevel.rawValue))
         number(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
@@ -75,6 +77,7 @@ final class CurlConnection: @unchecked Sendable {
         }
     }
 
+    /// Says QUIT if there is a connection, and waits for the answer.
     deinit {
         curl_easy_cleanup(handle)
     }

@@ -1,4 +1,5 @@
 import CCurl
+import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
@@ -8,21 +9,31 @@ final class SMTPTransport: Service {
     private let server: SMTPServer
     private let format: MailText
     private let threads: NIOThreadPool
+    /// Closes connections: libcurl waits two minutes for the answer to QUIT (7.88.1, "pingpong.h", `RESP_TIMEOUT`), and
+    /// no option of a handle shortens that. A server that has frozen holds this thread, and no mail.
+    private let closing = NIOThreadPool(numberOfThreads: 1)
     /// Connections that nobody uses at the moment, the last used last.
     private let idle = Mutex<[CurlConnection]>([])
     /// How long a connection is kept open for the next mail.
     private let idleTime: Duration
+    /// How long the end waits for servers to answer QUIT.
+    private let farewell: Duration
 
-    init(_ server: SMTPServer, _ format: MailText, idleTime: Duration = .seconds(10)) {
+    init(
+        _ server: SMTPServer, _ format: MailText, idleTime: Duration = .seconds(10), farewell: Duration = .seconds(5)
+    ) {
         self.server = server
         self.format = format
         self.idleTime = idleTime
+        self.farewell = farewell
         threads = NIOThreadPool(numberOfThreads: server.connections)
         threads.start()
+        closing.start()
     }
 
     deinit {
         threads.shutdownGracefully { _ in }
+        closing.shutdownGracefully { _ in }
     }
 
     /// As the worker wants it.
@@ -37,14 +48,30 @@ final class SMTPTransport: Service {
                 // Connections are looked at as often as they may be idle; cancelled at the end, and then closed below.
                 try? await Task.sleep(for: self.idleTime)
                 let limit = ContinuousClock.now - self.idleTime
-                try? await self.threads.runIfActive { self.close { $0.lastUsed <= limit } }
+                self.closing.submit { _ in self.close { $0.lastUsed <= limit } }
             }
         }
-        try? await threads.runIfActive { self.close { _ in true } }
+        await closeAll()
         try? await threads.shutdownGracefully()
     }
 
-    /// Blocks: the server is told.
+    /// Closes all connections. Where that takes longer than is waited for, the thread goes on by itself until the process
+    /// ends.
+    private func closeAll() async {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let end = loop.makePromise(of: Void.self)
+        // Whichever is first: a promise takes no notice of the second.
+        let alarm = loop.scheduleTask(in: TimeAmount(farewell)) { end.succeed() }
+        closing.submit { _ in
+            self.close { _ in true }
+            end.succeed()
+            self.closing.shutdownGracefully { _ in }
+        }
+        try? await end.futureResult.get()
+        alarm.cancel()
+    }
+
+    /// Blocks: each server is told, and its answer waited for.
     private func close(_ isOver: (CurlConnection) -> Bool) {
         // Let go of outside the lock.
         _ = idle.withLock { idle in
