@@ -22,6 +22,8 @@ struct ConsumerLoop {
     private var head: Int64 = 0
     private var isSubscribed = false
     private var mustLook = true
+    /// The source seems to have been reset: what it says counts from somewhere else until a look has told from where.
+    private var isInDoubt = false
     private var sawGap = false
     private var nextLook: ContinuousClock.Instant
     /// The owner could not be asked: not again before this.
@@ -87,7 +89,7 @@ struct ConsumerLoop {
     /// Applies the messages that come right after the cursor, one after the other.
     private mutating func hear(_ messages: [ByteBuffer]) async throws {
         guard !messages.isEmpty else { return }
-        guard let cursor else { return mustLook = true }
+        guard let cursor, !isInDoubt else { return mustLook = true }
         var events: [Event] = []
         events.reserveCapacity(messages.count)
         for message in messages {
@@ -109,6 +111,12 @@ struct ConsumerLoop {
                 sawGap = true
                 mustLook = true
                 break
+            } else if event.position == cursor.position, let read = cursor.eventID, event.id != read {
+                // Another event in the place of one that was read: its source was reset. The one after it would come
+                // right after the cursor and hide that for good.
+                isInDoubt = true
+                mustLook = true
+                return
             } else if event.position < cursor.position
                 || event.position == cursor.position && event.id != cursor.eventID
             {
@@ -137,6 +145,7 @@ struct ConsumerLoop {
         if sawGap { metrics.healedGap() }
         sawGap = false
         mustLook = false
+        isInDoubt = false
         let interval = isSubscribed ? settings.lookInterval : settings.deafLookInterval
         nextLook = .now + interval * .random(in: 0.8...1.2)
     }

@@ -104,11 +104,12 @@ extension Error {
         }
     }
 
-    /// SQLSTATEs that tell of the server's state (PostgreSQL, appendix A): connection, rollback of collisions, resources,
-    /// lock and statement timeouts, system and internal errors, read-only after a failover; and our own memory of its
-    /// prepared statements. Not 25P02, which follows a failure that a handler has swallowed.
+    /// SQLSTATEs that tell of the server's state (PostgreSQL, appendix A): connection, rollback of collisions,
+    /// resources, lock and statement timeouts, system and internal errors, read-only after a failover; a table, column
+    /// or right that is not there while a release is under way; and our own memory of its prepared statements. Not
+    /// 25P02, which follows a failure that a handler has swallowed.
     private static func isOfTheServer(_ state: String?) -> Bool {
         guard let state else { return false }
-        return state == "25006" || ["08", "26", "40", "53", "55", "57", "58", "XX"].contains(state.prefix(2))
+        return state == "25006" || ["08", "26", "40", "42", "53", "55", "57", "58", "XX"].contains(state.prefix(2))
     }
 }
