@@ -1,3 +1,5 @@
+import Postgres
+
 /// An error that may mean "not now" rather than "never": it is answered 503 with `Retry-After` and not as a fault.
 public protocol UnavailableError: Error {
     /// Whether trying again in a moment makes sense.
@@ -14,6 +16,9 @@ extension Problem {
             self = .unavailable()
         case is CancellationError:
             // Only a process that is going away cancels requests; another replica can answer the next try.
+            self = .unavailable()
+        case let error as PostgresError where error.code == .cancelled:
+            // The same, met during a statement.
             self = .unavailable()
         default:
             return nil

@@ -76,6 +76,8 @@ extension Calls {
             SELECT number FROM calls.people WHERE id = ANY(\(stored.call.parties)) ORDER BY id FOR NO KEY UPDATE
             """
         ).decode(Int32.self)
+        // A booking of one alone would leave the other free for another call.
+        guard numbers.count == stored.call.parties.count else { throw PostgresError(.decoding, "no number") }
         try await transaction.execute(
             """
             INSERT INTO calls.bookings (request_id, person, during)
