@@ -14,6 +14,9 @@ public struct PostgresConfiguration: Sendable {
     public var connectTimeout: Duration = .seconds(2)
     /// Longest run of a statement, kept by the server. A server that is silent for a second more is taken for dead.
     public var statementTimeout: Duration = .seconds(10)
+    /// Longest time that a server may take to hear that it is to stop a statement. A connection for which it takes
+    /// longer is given up.
+    public var cancelTimeout: Duration = .seconds(2)
     /// Most callers that may wait for a connection; who comes after them is refused at once.
     public var maxWaiters = 1024
     /// Prepared statements remembered for each connection.

@@ -26,7 +26,9 @@ import Testing
 
     @Test func `health tells a ready process from one that is not`() async throws {
         let stack = try await RunningStack.start()
-        #expect(try await stack.command(.calls, ["health"]).contains("ready"))
+        try await eventually(within: .seconds(30), "ready") {
+            try await stack.command(.calls, ["health"]).contains("ready")
+        }
         try await stack.postgres.stop()
         try await eventually(within: .seconds(30), "not ready without Postgres") {
             do {

@@ -19,7 +19,9 @@ import Testing
         _ = try await stack.asked(.POST, "/api/v1/heroes/decline", staff, #"{"hero_id": \#(second)}"#)
         #expect(Self.lines(try await stack.command(.heroes, ["list", "--pending"])).isEmpty)
 
-        #expect(try await stack.command(.heroes, ["health"]).contains("ready"))
+        try await eventually(within: .seconds(30), "ready") {
+            try await stack.command(.heroes, ["health"]).contains("ready")
+        }
 
         // A copy that is not as accounts has it, beside running processes.
         try await stack.sql("UPDATE heroes.users SET first_name = 'Wrong', version = 0 WHERE id = '\(tom.id)'")

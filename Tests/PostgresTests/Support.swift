@@ -20,8 +20,10 @@ func withClient<Result: Sendable>(
         conninfo = shared.conninfo(database: try await shared.database())
     }
     var configuration = PostgresConfiguration(conninfo, applicationName: "test")
-    // The wait is under test where a test sets it; elsewhere a busy machine is no failure.
+    // Each wait is under test where a test sets it; elsewhere a busy machine is no failure.
     configuration.acquireTimeout = .seconds(20)
+    configuration.connectTimeout = .seconds(20)
+    configuration.cancelTimeout = .seconds(20)
     configure(&configuration)
     return try await PostgresClient.with(configuration, logger: quiet, body)
 }

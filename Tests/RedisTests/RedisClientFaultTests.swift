@@ -86,19 +86,23 @@ private final class Flag: Sendable {
             let load = Load()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<32 { group.addTask { await load.run(client, from: task) } }
-                for _ in 0..<3 {
+                let longest = try await measured(below: .seconds(5)) {
+                    load.longest.store(0, ordering: .relaxed)
+                    for _ in 0..<3 {
+                        try await load.answersCome()
+                        let before = load.timedOut.load(ordering: .relaxed)
+                        server.freeze()
+                        try await eventually("commands time out") { load.timedOut.load(ordering: .relaxed) > before }
+                        server.thaw()
+                    }
                     try await load.answersCome()
-                    let before = load.timedOut.load(ordering: .relaxed)
-                    server.freeze()
-                    try await eventually("commands time out") { load.timedOut.load(ordering: .relaxed) > before }
-                    server.thaw()
+                    return .milliseconds(load.longest.load(ordering: .relaxed))
                 }
-                try await load.answersCome()
+                #expect(longest < .seconds(5))
                 load.stopped.store(true, ordering: .relaxed)
                 try await group.waitForAll()
             }
             #expect(load.mismatches.load(ordering: .relaxed) == 0)
-            #expect(load.longest.load(ordering: .relaxed) < 5000)
         }
         try await server.stop()
     }

@@ -65,7 +65,8 @@ import Testing
         let journal = Journal<Event>()
         let subscriber = try subscriber(server, journal) {
             $0.pingInterval = .milliseconds(100)
-            $0.commandTimeout = .milliseconds(300)
+            // A machine that stands still for a moment must not end the connection once more.
+            $0.commandTimeout = .seconds(2)
         }
         try await running(subscriber) {
             try await journal.has(.up)

@@ -29,11 +29,13 @@ func running<Result: Sendable>(_ service: some Service, _ body: () async throws 
     }
 }
 
-/// Waits longer than any pause that a busy machine makes.
+/// Waits longer than any pause that a busy machine makes, and asks for nothing by itself: a test of pings says how
+/// often they come.
 func patient(_ url: String, name: String = "test") throws -> RedisConfiguration {
     var configuration = try RedisConfiguration(url: url, name: name)
     configuration.connectTimeout = .seconds(20)
     configuration.commandTimeout = .seconds(20)
+    configuration.pingInterval = .hours(1)
     return configuration
 }
 

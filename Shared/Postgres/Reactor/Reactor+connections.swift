@@ -157,7 +157,9 @@ extension Reactor {
             return lose(connection, nil)
         }
         // A server too far gone to be told to stop: PQcancel hangs.
-        if let since = connection.interruptedAt, now &- since > 2_000_000_000 { lose(connection, nil, timedOut: true) }
+        if let since = connection.interruptedAt, now &- since > configuration.cancelTimeout.nanoseconds {
+            lose(connection, nil, timedOut: true)
+        }
     }
 
     // MARK: Cancellation

@@ -22,23 +22,29 @@ struct Deliveries: Sendable {
     let log = KeptLog()
 
     static func with(_ body: @Sendable (Deliveries) async throws -> Void) async throws {
-        try await with(try await TestPostgres.shared(), body)
+        // A machine that stands still for a moment is no Postgres that is away.
+        try await with(try await TestPostgres.shared(), acquireTimeout: .seconds(20), body)
     }
 
-    static func with(_ postgres: TestPostgres, _ body: @Sendable (Deliveries) async throws -> Void) async throws {
+    /// On a server that the test stops: what waits for a connection is soon told that there is none.
+    static func with(
+        _ postgres: TestPostgres, acquireTimeout: Duration = .seconds(3),
+        _ body: @Sendable (Deliveries) async throws -> Void
+    ) async throws {
         let database = try await RunningAccounts.database(postgres)
         let queue = DeliveryQueue(seal: MessageSeal(try SecretKey(RunningAccounts.secret)))
-        try await PostgresClient.with(
-            .init(postgres.uri(database: database), applicationName: "deliveries"), logger: logger
-        ) { client in
+        var configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "deliveries")
+        configuration.acquireTimeout = acquireTimeout
+        try await PostgresClient.with(configuration, logger: logger) { client in
             try await body(Deliveries(postgres: postgres, database: database, client: client, queue: queue))
         }
     }
 
     /// Runs `body` with a client of its own, as another process has.
     func withOtherClient(_ body: @Sendable (PostgresClient) async throws -> Void) async throws {
-        try await PostgresClient.with(
-            .init(postgres.uri(database: database), applicationName: "other"), logger: Self.logger, body)
+        var configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "other")
+        configuration.acquireTimeout = .seconds(20)
+        try await PostgresClient.with(configuration, logger: Self.logger, body)
     }
 
     /// Workers on this client.

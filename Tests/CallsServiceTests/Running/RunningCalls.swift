@@ -102,7 +102,9 @@ struct RunningCalls: Sendable {
         ]
         var settings = try CallsSettings(SettingsReader(environment: standard.merging(more) { $1 }))
         settings.reminderSleep = .milliseconds(50)
+        // A machine that stands still for a moment is no owner and no Postgres that is away.
         settings.ownerPatience = .seconds(20)
+        settings.acquireTimeout = .seconds(20)
         return settings
     }
 
@@ -110,7 +112,8 @@ struct RunningCalls: Sendable {
     func withClient<Result: Sendable>(
         _ body: @Sendable (PostgresClient) async throws -> Result
     ) async throws -> Result {
-        let configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
+        var configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
+        configuration.acquireTimeout = .seconds(20)
         return try await PostgresClient.with(configuration, logger: Logger(label: "test"), body)
     }
 

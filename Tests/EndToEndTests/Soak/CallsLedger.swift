@@ -12,6 +12,7 @@ final class CallsLedger: Sendable {
         var entries: [Int: Entry] = [:]
         var counts: [String: (won: Int, lost: Int)] = [:]
         var violations: [String] = []
+        var later = 0
     }
 
     private let state = Mutex(State())
@@ -31,6 +32,8 @@ final class CallsLedger: Sendable {
         }
     }
 
+    func wasToldToComeBack() { state.withLock { $0.later += 1 } }
+
     func violate(_ text: String) { state.withLock { if $0.violations.count < 20 { $0.violations.append(text) } } }
 
     /// What must not have happened.
@@ -42,6 +45,9 @@ final class CallsLedger: Sendable {
     var agreements: Int { state.withLock { $0.entries.values.count { !$0.agreed.isEmpty } } }
     /// Answers.
     var answers: Int { state.withLock { $0.counts.values.reduce(0) { $0 + $1.won + $1.lost } } }
+
+    /// How often somebody was answered 503 and asked again.
+    var later: Int { state.withLock { $0.later } }
 
     /// Winners and losers of each step.
     var summary: String {

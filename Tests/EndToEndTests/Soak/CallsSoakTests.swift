@@ -26,7 +26,7 @@ import Testing
             """
             soak: \(rounds) rounds of \(CallsSoak.races * CallsSoak.racers) callers, \(ledger.answers) answers in \
             \(Int(seconds)) s; \(ledger.requests) requests and \(ledger.agreements) agreements acknowledged
-            soak: \(ledger.summary)
+            soak: \(ledger.summary), \(ledger.later) told to come back
             soak: otherwise in the database than acknowledged \(differences), \
             \(impossible.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
             """)

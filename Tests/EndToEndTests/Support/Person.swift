@@ -22,7 +22,7 @@ extension RunningStack {
     func person(verified: Bool = false, firstName: String = "Ada", lastName: String = "Lovelace") async throws -> Person
     {
         let (email, password) = (Person.address(), "correct-horse-1")
-        let answer = try await client.ask(
+        let answer = try await client.insist(
             .POST, "/api/v1/accounts/register", Self.registration(email, password, firstName, lastName))
         guard answer.status == 201, let token = answer.text("token"), let id = answer.text("id") else {
             throw Unexpected(answer)
@@ -51,30 +51,30 @@ extension RunningStack {
     /// Somebody who reviews heroes.
     func staff() async throws -> Person {
         let person = try await person(verified: true, firstName: "Staff", lastName: "Person")
-        try await command(.accounts, ["staff", "grant", person.email])
+        try await prepare(.accounts, ["staff", "grant", person.email])
         return person
     }
 
     /// Somebody who has applied, and was accepted if a reviewer is given.
     func hero(acceptedBy staff: Person?, firstName: String = "Tom", lastName: String = "Brady") async throws -> Person {
         var person = try await person(verified: true, firstName: firstName, lastName: lastName)
-        let answer = try await client.ask(.POST, "/api/v1/heroes/apply", token: person.token, Self.application)
+        let answer = try await client.insist(.POST, "/api/v1/heroes/apply", token: person.token, Self.application)
         guard answer.status == 201, let id = answer.json["id"] as? Int else { throw Unexpected(answer) }
         person.hero = id
         if let staff { _ = try await asked(.POST, "/api/v1/heroes/accept", staff, #"{"hero_id": \#(id)}"#) }
         return person
     }
 
-    /// Asks, and takes only 200 for an answer.
+    /// Asks, again while it is told to come back, and takes only 200 for an answer.
     func asked(_ method: HTTPMethod, _ path: String, _ person: Person, _ body: String? = nil) async throws -> Answer {
-        let answer = try await client.ask(method, path, token: person.token, body)
+        let answer = try await client.insist(method, path, token: person.token, body)
         guard answer.status == 200 else { throw Unexpected(answer) }
         return answer
     }
 
     /// A new token for somebody.
     func login(_ person: Person) async throws -> String {
-        let answer = try await client.ask(
+        let answer = try await client.insist(
             .POST, "/api/v1/accounts/login", #"{"email": "\#(person.email)", "password": "\#(person.password)"}"#)
         guard answer.status == 200, let token = answer.text("token") else { throw Unexpected(answer) }
         return token

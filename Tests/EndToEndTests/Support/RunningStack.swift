@@ -64,7 +64,7 @@ final class RunningStack: Sendable {
             client: Client(origin: "http://127.0.0.1:\(gatewayPort)"), gatewayMetricsPort: metricsPort,
             database: database, folder: folder, ports: ports, environments: environments)
         for service in Service.allCases {
-            try await stack.command(service, ["migrate"])
+            try await stack.prepare(service, ["migrate"])
             for port in ports[service] ?? [] { try await stack.start(service, port: port) }
         }
         try await stack.gateway.waitUntilReady("http://127.0.0.1:\(gatewayPort)/health/ready")
@@ -144,6 +144,26 @@ final class RunningStack: Sendable {
             ["\(name)_PORT": "\(ports[service]?.first ?? 0)"], uniquingKeysWith: { $1 })
         return try await RunningProcess.run(service.rawValue, arguments, environment: settings)
     }
+
+    /// Runs a command that may be run again, and does so while Postgres can't serve it, which a machine that stands
+    /// still for a moment can bring about.
+    func prepare(_ service: Service, _ arguments: [String]) async throws {
+        // What fails for another reason is not tried again, so it is carried out of the polling.
+        let outcome = try await eventually(within: .seconds(60), "\(service) \(arguments.joined(separator: " "))") {
+            () async -> Result<Void, any Error>? in
+            do {
+                try await command(service, arguments)
+                return .success(())
+            } catch {
+                let isForLater = Self.passingFaults.contains { "\(error)".contains("PostgresError(\($0)") }
+                return isForLater ? nil : .failure(error)
+            }
+        }
+        try outcome.get()
+    }
+
+    /// The codes of `PostgresError` that a command says in its log when another try is worth it.
+    private static let passingFaults = ["unavailable", "poolExhausted", "timedOut", "connectionLost", "outcomeUnknown"]
 
     /// Adds people of the demo as `make demo-data` does, each service's by its own role.
     @discardableResult

@@ -26,23 +26,36 @@ import Testing
             var replicas = [Replica(stage, name: "a"), Replica(stage, name: "b"), Replica(stage, name: "c")]
             var number = 0
             for _ in 0..<2 {
-                let leader = try await eventually("one leads") {
-                    replicas.firstIndex { $0.outbox.doorbell.isLeading }
+                let taken = try await measured(below: .seconds(3)) { () async throws -> Duration in
+                    // One more, if a measurement that did not count has used up one.
+                    if replicas.count < 2 {
+                        let more = Replica(stage, name: "d")
+                        replicas.append(more)
+                        try await more.publish([number])
+                        number += 1
+                    }
+                    let leader = try await eventually("one leads") {
+                        replicas.firstIndex { $0.outbox.doorbell.isLeading }
+                    }
+                    #expect(replicas.count { $0.outbox.doorbell.isLeading } == 1)
+                    let victim = replicas.remove(at: leader)
+                    try await victim.publish(number..<number + 10)
+                    await victim.processes.kill()
+                    let start = ContinuousClock.now
+                    number += 10
+                    let next = try #require(replicas.first)
+                    try await next.publish(number..<number + 10)
+                    number += 10
+                    try await eventually("the next has taken over") {
+                        replicas.contains { $0.outbox.doorbell.isLeading }
+                    }
+                    let taken = ContinuousClock.now - start
+                    try await eventually("all have positions") {
+                        try await stage.positions().sorted() == Array(1...Int64(number))
+                    }
+                    return taken
                 }
-                #expect(replicas.count { $0.outbox.doorbell.isLeading } == 1)
-                let victim = replicas.remove(at: leader)
-                try await victim.publish(number..<number + 10)
-                await victim.processes.kill()
-                let start = ContinuousClock.now
-                number += 10
-                guard let next = replicas.first else { break }
-                try await next.publish(number..<number + 10)
-                number += 10
-                try await eventually("the next has taken over") { replicas.contains { $0.outbox.doorbell.isLeading } }
-                #expect(ContinuousClock.now - start < .seconds(3))
-                try await eventually("all have positions") {
-                    try await stage.positions().sorted() == Array(1...Int64(number))
-                }
+                #expect(taken < .seconds(3))
             }
             #expect(try await stage.positions().sorted() == Array(1...Int64(number)))
             for replica in replicas { try await replica.processes.stop() }

@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import Logging
+import NIOCore
 import NIOPosix
 import Postgres
 import Redis
@@ -27,14 +28,17 @@ struct Stage: Sendable {
 
     let postgres: TestPostgres
     let redis: TestRedis
+    /// Whether nobody takes Redis away.
+    let isRedisSteady: Bool
     let database: String
     let client: PostgresClient
 
     /// - Parameters:
     ///   - postgres: a server of the test's own, if it is to be stopped.
-    ///   - redis: nil starts one: all sources of these tests have the same channel.
+    ///   - redis: one of the test's own, if it is to be stopped. nil starts one: all sources of these tests have the
+    ///     same channel.
     static func with(
-        postgres own: TestPostgres? = nil, redis: TestRedis? = nil, _ body: (Stage) async throws -> Void
+        postgres own: TestPostgres? = nil, redis ownRedis: TestRedis? = nil, _ body: (Stage) async throws -> Void
     ) async throws {
         let postgres: TestPostgres
         if let own { postgres = own } else { postgres = try await .shared() }
@@ -51,11 +55,13 @@ struct Stage: Sendable {
             }
             try await postgres.psql(tables.joined(separator: "\n"), database: name)
         }
-        let redis = if let redis { redis } else { try await TestRedis.start() }
+        let redis = if let ownRedis { ownRedis } else { try await TestRedis.start() }
         var configuration = PostgresConfiguration(postgres.conninfo(database: database), applicationName: "test")
         configuration.acquireTimeout = .seconds(20)
         try await PostgresClient.with(configuration, logger: quiet) { client in
-            try await body(Stage(postgres: postgres, redis: redis, database: database, client: client))
+            let stage = Stage(
+                postgres: postgres, redis: redis, isRedisSteady: ownRedis == nil, database: database, client: client)
+            try await body(stage)
         }
     }
 
@@ -65,8 +71,14 @@ struct Stage: Sendable {
         return configuration
     }
 
+    /// Who waits for a steady Redis waits longer than any pause that a busy machine makes.
     var redisConfiguration: RedisConfiguration {
-        RedisConfiguration(host: "127.0.0.1", port: redis.port, name: "test")
+        var configuration = RedisConfiguration(host: "127.0.0.1", port: redis.port, name: "test")
+        if isRedisSteady {
+            configuration.connectTimeout = .seconds(20)
+            configuration.commandTimeout = .seconds(20)
+        }
+        return configuration
     }
 
     // MARK: What there is

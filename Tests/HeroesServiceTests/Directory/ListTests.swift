@@ -168,7 +168,8 @@ struct ListTests {
     @Test("When Postgres is away the directory says so, and comes back by itself")
     func postgresAway() async throws {
         let postgres = try await TestPostgres.start()
-        try await RunningHeroes.with(.init(postgres: postgres)) { app in
+        // The product's own wait, at whose end a client is told.
+        try await RunningHeroes.with(.init(postgres: postgres, acquireTimeout: .seconds(3))) { app in
             let hero = try await app.acceptedHero()
             #expect(try await app.list().ids == [hero.heroID])
             try await postgres.stop(.immediate)

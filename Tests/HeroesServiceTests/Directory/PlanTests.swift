@@ -27,6 +27,7 @@ struct PlanTests {
     private static func with(_ body: @Sendable (PostgresClient) async throws -> Void) async throws {
         var configuration = PostgresConfiguration(try await database.value, applicationName: "test")
         configuration.sessionSettings = HeroesSchema.sessionSettings
+        configuration.acquireTimeout = .seconds(20)
         try await PostgresClient.with(configuration, logger: Logger(label: "test"), body)
     }
 
@@ -183,6 +184,7 @@ struct PlanTests {
         try await postgres.psql("VACUUM (ANALYZE) heroes.heroes, heroes.former_places", database: database)
         var configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
         configuration.sessionSettings = HeroesSchema.sessionSettings
+        configuration.acquireTimeout = .seconds(20)
         try await PostgresClient.with(configuration, logger: Logger(label: "test")) { client in
             for ordering in Self.orderings where !ordering.key.isFixed {
                 for place in try await Self.places(ordering, began, client).dropFirst() {

@@ -8,7 +8,8 @@ extension RunningHeroes {
     func withClient<Result: Sendable>(
         _ body: @Sendable (PostgresClient) async throws -> Result
     ) async throws -> Result {
-        let configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
+        var configuration = PostgresConfiguration(postgres.uri(database: database), applicationName: "test")
+        configuration.acquireTimeout = .seconds(20)
         return try await PostgresClient.with(configuration, logger: Logger(label: "test"), body)
     }
 

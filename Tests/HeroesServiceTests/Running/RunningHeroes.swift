@@ -35,6 +35,8 @@ struct RunningHeroes: Sendable {
         var replicas = 1
         var limits = PageLoader.Limits()
         var clock = TestClock()
+        /// How long a request waits for a connection to Postgres.
+        var acquireTimeout: Duration = .seconds(20)
     }
 
     /// Runs `body` beside a heroes that ends with it.
@@ -52,6 +54,7 @@ struct RunningHeroes: Sendable {
                 postgres.uri(database: database), redis.url,
                 ["ACCOUNTS_URL": accounts.url].merging(options.settings) { $1 })
             settings.limits = options.limits
+            settings.acquireTimeout = options.acquireTimeout
             let log = KeptLog()
             let clock = options.clock
             let (ports, told) = AsyncStream<Int>.makeStream()
@@ -91,7 +94,9 @@ struct RunningHeroes: Sendable {
             "HEROES_METRICS_PORT": "0", "LISTEN_HOST": "127.0.0.1", "PUBLIC_URL": publicURL, "DRAIN_SECONDS": "0",
         ]
         var settings = try HeroesSettings(SettingsReader(environment: standard.merging(more) { $1 }))
+        // A machine that stands still for a moment is no accounts and no Postgres that is away.
         settings.ownerPatience = .seconds(20)
+        settings.acquireTimeout = .seconds(20)
         return settings
     }
 

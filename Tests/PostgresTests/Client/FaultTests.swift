@@ -187,7 +187,9 @@ import Testing
 
     @Test func `Cancelling on a frozen server ends in time`() async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) { client in
+        try await withClient(of: server) {
+            $0.cancelTimeout = .seconds(2)
+        } _: { client in
             try await client.execute("SELECT 1")
             let write = Task { try await client.execute("SELECT pg_sleep(30) /* held */") }
             try await eventually("the write on the server") {

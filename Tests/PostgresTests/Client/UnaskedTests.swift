@@ -23,6 +23,7 @@ import Testing
         var configuration = PostgresConfiguration(uri, applicationName: "unasked")
         configuration.readConnections = 0
         configuration.acquireTimeout = .seconds(20)
+        configuration.connectTimeout = .seconds(20)
         try await PostgresClient.with(configuration, logger: quiet) { client in
             try await client.execute("SELECT 1")
             #expect(wire.made == 1)

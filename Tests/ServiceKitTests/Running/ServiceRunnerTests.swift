@@ -34,7 +34,7 @@ import Testing
             },
             Route(.get, "/fast", access: .public) { _ in .text(.ok, "fast") },
         ]
-        try await TestService.with(routes, drainDelay: .seconds(5)) { service in
+        try await TestService.with(routes, drainDelay: .seconds(7)) { service in
             let slow = try await Wire(port: service.port)
             try await slow.send(TestService.request("GET", "/slow"))
             await gate.waitUntilEntered()

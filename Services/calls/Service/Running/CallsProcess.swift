@@ -69,8 +69,7 @@ public struct CallsProcess: Sendable {
 
         init(_ settings: CallsSettings, logger: Logger) {
             let seal = IdentitySeal(settings.secret)
-            postgres = PostgresClient(
-                PostgresConfiguration(settings.databaseURL, applicationName: "calls"), logger: logger)
+            postgres = PostgresClient(settings.postgres("calls"), logger: logger)
             accounts = InternalClient(name: "calls", addresses: settings.accountsURLs, seal: seal, http: http)
             heroes = InternalClient(name: "calls", addresses: settings.heroesURLs, seal: seal, http: http)
             userEvents = .users(
@@ -86,8 +85,7 @@ public struct CallsProcess: Sendable {
     /// - Throws: `MigrationError` when `migrate` has to be run first.
     public static func checkSchema(_ settings: CallsSettings, logger: Logger) async throws {
         do {
-            let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "calls")
-            try await PostgresClient.with(configuration, logger: logger) {
+            try await PostgresClient.with(settings.postgres("calls"), logger: logger) {
                 try await CallsSchema.migrator.check($0)
             }
         } catch let error as PostgresError where error.isUnavailable {
@@ -99,8 +97,7 @@ public struct CallsProcess: Sendable {
     ///
     /// - Throws: `MigrationError`, `PostgresError`.
     public static func migrate(_ settings: CallsSettings, logger: Logger) async throws {
-        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "calls migrate")
-        try await PostgresClient.with(configuration, logger: logger) {
+        try await PostgresClient.with(settings.postgres("calls migrate"), logger: logger) {
             try await CallsSchema.migrator.migrate($0, logger: logger)
         }
     }

@@ -28,6 +28,8 @@ public struct CallsSettings: Sendable {
     var reminderSleep: Duration = .seconds(5)
     /// How long accounts or heroes may take to answer. Only tests wait for longer.
     var ownerPatience: Duration = .seconds(1)
+    /// How long a request waits for a connection to Postgres. Only tests wait for longer.
+    var acquireTimeout: Duration = .seconds(3)
 
     /// Reads everything.
     ///
@@ -64,5 +66,12 @@ public struct CallsSettings: Sendable {
         self.publicURL = values.7
         self.reminderMinutes = values.8
         self.relay = values.9
+    }
+
+    /// The database, for a pool of this name.
+    func postgres(_ name: String) -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(databaseURL, applicationName: name)
+        configuration.acquireTimeout = acquireTimeout
+        return configuration
     }
 }

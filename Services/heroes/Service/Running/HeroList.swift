@@ -65,7 +65,6 @@ public struct HeroList: Sendable {
     }
 
     private func with(_ body: @Sendable (PostgresClient) async throws -> [String]) async throws -> [String] {
-        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes list")
-        return try await PostgresClient.with(configuration, logger: logger, body)
+        try await PostgresClient.with(settings.postgres("heroes list"), logger: logger, body)
     }
 }

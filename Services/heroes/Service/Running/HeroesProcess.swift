@@ -63,7 +63,7 @@ public struct HeroesProcess: Sendable {
         let users: EventConsumer
 
         init(_ settings: HeroesSettings, logger: Logger) {
-            var configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes")
+            var configuration = settings.postgres("heroes")
             configuration.sessionSettings = HeroesSchema.sessionSettings
             postgres = PostgresClient(configuration, logger: logger)
             accounts = InternalClient(
@@ -79,8 +79,7 @@ public struct HeroesProcess: Sendable {
     /// - Throws: `MigrationError` when `migrate` has to be run first.
     public static func checkSchema(_ settings: HeroesSettings, logger: Logger) async throws {
         do {
-            let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes")
-            try await PostgresClient.with(configuration, logger: logger) {
+            try await PostgresClient.with(settings.postgres("heroes"), logger: logger) {
                 try await HeroesSchema.migrator.check($0)
             }
         } catch let error as PostgresError where error.isUnavailable {
@@ -92,8 +91,7 @@ public struct HeroesProcess: Sendable {
     ///
     /// - Throws: `MigrationError`, `PostgresError`.
     public static func migrate(_ settings: HeroesSettings, logger: Logger) async throws {
-        let configuration = PostgresConfiguration(settings.databaseURL, applicationName: "heroes migrate")
-        try await PostgresClient.with(configuration, logger: logger) {
+        try await PostgresClient.with(settings.postgres("heroes migrate"), logger: logger) {
             try await HeroesSchema.migrator.migrate($0, logger: logger)
         }
     }

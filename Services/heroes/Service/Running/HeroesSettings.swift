@@ -24,6 +24,8 @@ public struct HeroesSettings: Sendable {
     var limits = PageLoader.Limits()
     /// How long accounts may take to answer. Only tests wait for longer.
     var ownerPatience: Duration = .seconds(1)
+    /// How long a request waits for a connection to Postgres. Only tests wait for longer.
+    var acquireTimeout: Duration = .seconds(3)
 
     /// Reads everything.
     ///
@@ -54,5 +56,12 @@ public struct HeroesSettings: Sendable {
         self.accountsURLs = values.5
         self.publicURL = values.6
         self.relay = values.7
+    }
+
+    /// The database, for a pool of this name.
+    func postgres(_ name: String) -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(databaseURL, applicationName: name)
+        configuration.acquireTimeout = acquireTimeout
+        return configuration
     }
 }
