@@ -90,7 +90,7 @@ private final class Told: Sendable {
         let server = try await TestRedis.start()
         let journal = Journal<Event>()
         // A machine that stands still for a moment must not cost it its trust once more.
-        let tracking = try tracking(server, journal) { $0.commandTimeout = .seconds(2) }
+        let tracking = try tracking(server, journal) { $0.commandTimeout = .seconds(1) }
         try await running(tracking) {
             try await journal.has(.trusted(true))
             server.freeze()
