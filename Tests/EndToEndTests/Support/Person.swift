@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import TestKit
 
 /// Somebody with an account.
 struct Person: Sendable {
@@ -70,6 +71,24 @@ extension RunningStack {
         let answer = try await client.insist(method, path, token: person.token, body)
         guard answer.status == 200 else { throw Unexpected(answer) }
         return answer
+    }
+
+    /// How long a change of a hero's first name takes to be on the public page.
+    ///
+    /// - Parameter bound: what it is to stay below, which the caller checks.
+    func timeOfNewName(of hero: Person, below bound: Duration) async throws -> Duration {
+        var name = "August"
+        return try await measured(below: bound) {
+            // Another one each time.
+            name += "a"
+            _ = try await asked(.PATCH, "/api/v1/accounts/profile", hero, #"{"first_name": "\#(name)"}"#)
+            let start = ContinuousClock.now
+            try await eventually("the new name") {
+                let detail = try await client.ask(.GET, "/api/v1/heroes/\(hero.hero ?? 0)")
+                return (detail.json["user"] as? [String: Any])?["first_name"] as? String == name
+            }
+            return ContinuousClock.now - start
+        }
     }
 
     /// A new token for somebody.

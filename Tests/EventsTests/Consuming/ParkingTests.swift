@@ -79,7 +79,8 @@ import Testing
         try await Stage.withStub { stage, source in
             let failures = Mutex(0)
             let note = Stage.note()
-            let states = ["40001", "40P01", "57P01", "53300", "55P03", "25006", "57014"]
+            // The last three are of a release under way: no such table, no such column, no right to it.
+            let states = ["40001", "40P01", "57P01", "53300", "55P03", "25006", "57014", "42P01", "42703", "42501"]
             let handler: EventConsumer.Handler = { event, transaction in
                 try await note(event, transaction)
                 let failure = failures.withLock { count in
@@ -87,32 +88,6 @@ import Testing
                     return count
                 }
                 guard event.number == 2, failure < 40 else { return }
-                let state = states[failure % states.count]
-                try await transaction.execute(
-                    SQL(unsafeRaw: "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '\(state)'; END $$"))
-            }
-            source.keep(1...3)
-            let reader = Reader.start(stage, [source.address], handlers: ["thing.changed": handler])
-            try await stage.expect(1...3)
-            #expect(try await stage.parked().isEmpty)
-            try await reader.stop()
-        }
-    }
-
-    @Test func `what the schema lacks during a release parks no event, however often it is met`() async throws {
-        try await Stage.withStub { stage, source in
-            let failures = Mutex(0)
-            let note = Stage.note()
-            // No such table, no such column, no right to it.
-            let states = ["42P01", "42703", "42501"]
-            let handler: EventConsumer.Handler = { event, transaction in
-                try await note(event, transaction)
-                let failure = failures.withLock { count in
-                    defer { count += 1 }
-                    return count
-                }
-                // More than would park it.
-                guard event.number == 2, failure < 2 * ConsumerSettings.quick.attempts else { return }
                 let state = states[failure % states.count]
                 try await transaction.execute(
                     SQL(unsafeRaw: "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '\(state)'; END $$"))
