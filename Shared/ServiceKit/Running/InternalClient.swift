@@ -45,8 +45,10 @@ public struct InternalClient: Sendable {
     public static var httpConfiguration: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            // The deadline of a call is shorter; this ends what nobody has set one for.
-            timeout: .init(connect: .seconds(1), read: .seconds(30)))
+            // To connect takes a millisecond, or a packet was lost, which the system sends again after a second, or the
+            // replica is gone: a call must have time for another try. The deadline of a call is shorter than what it may
+            // read for, which ends what nobody has set one for.
+            timeout: .init(connect: .milliseconds(400), read: .seconds(30)))
         configuration.connectionPool.retryConnectionEstablishment = false
         // Shorter than ``ServiceRunner/Configuration/idleTimeout``.
         configuration.connectionPool.idleTimeout = .seconds(30)
