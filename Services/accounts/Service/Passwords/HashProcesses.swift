@@ -39,11 +39,10 @@ final class HashProcesses: Sendable {
 
     /// Ends those that have nothing to do.
     func end() {
-        // Each is waited for where the last one lets go of it: not under the lock.
-        let ended = idle.withLock { idle in
+        // Let go of, and so ended and waited for, outside the lock.
+        _ = idle.withLock { idle in
             defer { idle = [] }
             return idle
         }
-        _ = ended
     }
 }
