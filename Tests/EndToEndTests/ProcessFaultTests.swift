@@ -1,3 +1,4 @@
+import Foundation
 import TestKit
 import Testing
 
@@ -81,5 +82,25 @@ import Testing
             #expect(try #require(process.residentMemory) < 120 << 20, "\(process.name)")
         }
         try await stack.end()
+    }
+
+    /// sched(7), "The autogroup feature"; it can be left out of a kernel.
+    @Test(.enabled(if: Autogroup.nice(of: getpid()) != nil))
+    func `replicas of calls weigh less than backends of Postgres where Linux shares the cores among sessions`()
+        async throws
+    {
+        let stack = try await RunningStack.start([.calls: 2])
+        for replica in stack.replicas(of: .calls) {
+            try await eventually("a replica of calls gives way") { Autogroup.nice(of: replica.pid) == 3 }
+        }
+        try await stack.end()
+    }
+}
+
+private enum Autogroup {
+    /// The last word of `/autogroup-25 nice 0`.
+    static func nice(of process: Int32) -> Int? {
+        (try? String(contentsOfFile: "/proc/\(process)/autogroup", encoding: .utf8))?
+            .split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) }
     }
 }
