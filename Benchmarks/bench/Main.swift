@@ -32,14 +32,15 @@ enum Main {
         ),
         (
             "calls-replicas",
-            { try await CallsReplicasBench.run(replicas: argument ?? 2, seconds: seconds(5), rounds: rounds) }
+            { try await CallsReplicasBench.run(replicas: argument ?? 2, seconds: seconds(1), rounds: rounds(20)) }
         ),
         ("events", { try await EventsBench.run(seconds: seconds(10)) }),
         ("listeners", { try await ListenersBench.run(count: argument ?? 5000) }),
     ]
 
     private static func seconds(_ standard: Int) -> Int { Int(setting("BENCH_SECONDS") ?? "") ?? standard }
-    private static var rounds: Int { Int(setting("BENCH_ROUNDS") ?? "") ?? 5 }
+    private static var rounds: Int { rounds(5) }
+    private static func rounds(_ standard: Int) -> Int { Int(setting("BENCH_ROUNDS") ?? "") ?? standard }
 
     static func main() async throws {
         if CommandLine.arguments.dropFirst().first == "events-worker" {

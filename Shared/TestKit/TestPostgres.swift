@@ -100,6 +100,9 @@ public final class TestPostgres: Sendable {
         try await start()
     }
 
+    /// The process that all backends are children of.
+    public var pid: Int32 { process.withLock { $0 }?.pid ?? 0 }
+
     /// Every process of the server stands still: connections stay open and nothing answers.
     public func freeze() {
         process.withLock { $0 }?.signalAll(SIGSTOP)

@@ -3,8 +3,10 @@ import TestKit
 
 /// One replica of calls and several of them, each behind a gateway of its own, in turns on the same machine and the
 /// same database. More replicas on no more cores can gain nothing; they may lose nothing either.
+///
+/// Turns are short and many, and take their order in rotation, since the machine's own moods last for seconds. A third
+/// gateway stands before the same single replica as the first: by as much as those two differ, the measure errs.
 enum CallsReplicasBench {
-    /// What is measured differs from turn to turn by about as much.
     private static let bar = 0.97
 
     static func run(replicas: Int, seconds: Int, rounds: Int) async throws {
@@ -25,29 +27,88 @@ enum CallsReplicasBench {
         let database = try await stage.database()
         var calls: [(process: RunningProcess, port: Int)] = []
         for _ in 0..<replicas { calls.append(try await stage.calls(database)) }
-        let one = try await stage.gateway(before: [calls[0].port])
-        let all = try await stage.gateway(before: calls.map(\.port))
+        var contenders = [
+            Contender("1 replica", try await stage.gateway(before: [calls[0].port])),
+            Contender("the same again", try await stage.gateway(before: [calls[0].port])),
+            Contender("\(replicas) replicas", try await stage.gateway(before: calls.map(\.port))),
+        ]
         var start = 0
-        for kind in [CallsLoad.Kind.detail, .create] {
-            func turn(_ port: Int, _ seconds: Int) async throws -> Wrk {
-                start += CallsLoad.pairsOfATurn
-                return try await load.run(
-                    kind, port: port, start: start, connections: CallsBench.connections, seconds: seconds)
+        for kind in [CallsLoad.Kind.detail, .create] where [nil, kind.rawValue].contains(Main.setting("BENCH_ONLY")) {
+            for index in contenders.indices { contenders[index].forget() }
+            // The first round is not counted: connections and statements are made, tokens are looked up.
+            for round in 0...rounds {
+                for place in contenders.indices {
+                    let index = (place + round) % contenders.count
+                    let servers =
+                        [contenders[index].gateway.process.pid] + calls.map(\.process.pid) + [stage.postgres.pid]
+                    let before = servers.map(ProcessorTime.of)
+                    start += CallsLoad.pairsOfATurn
+                    let turn = try await load.run(
+                        kind, port: contenders[index].gateway.port, start: start, connections: CallsBench.connections,
+                        seconds: seconds)
+                    let spent = zip(servers, before).map { ProcessorTime.of($0) - $1 }
+                    if round > 0 { contenders[index].add(turn, seconds: seconds, spent: spent) }
+                }
             }
-            var duel = Duel(kind.rawValue, "1 replica", "\(replicas) replicas")
-            _ = try await turn(one.port, 2)
-            _ = try await turn(all.port, 2)
-            for _ in 0..<rounds { duel.add(try await turn(one.port, seconds), try await turn(all.port, seconds)) }
-            print(
-                String(
-                    format: "%@: 1 replica %.0f/s, %d replicas %.0f/s, median ratio %.2f (to reach: %.2f)%@",
-                    kind.rawValue, duel.firstRate, replicas, duel.secondRate, duel.ratio, bar,
-                    duel.ratio < bar ? "  MISSED" : ""))
+            report(kind, contenders)
         }
         try await CallsBench.check(stage, database)
-        for process in [one.process, all.process] + calls.map(\.process) {
-            try await process.terminate()
-        }
+        for process in contenders.map(\.gateway.process) + calls.map(\.process) { try await process.terminate() }
         try await stage.stop()
     }
+
+    private static func report(_ kind: CallsLoad.Kind, _ contenders: [Contender]) {
+        print("  \(kind.rawValue), medians of \(contenders[0].rates.count) rounds:")
+        for contender in contenders {
+            print(
+                String(
+                    format:
+                        "    %@: %.0f/s, ratio %.3f; processor for each: gateway %.0f µs, calls %.0f µs, Postgres %.0f µs",
+                    contender.name, contender.rates.median, contender.ratio(to: contenders[0]), contender.each(0),
+                    (1..<contender.spent.count - 1).map(contender.each).reduce(0, +),
+                    contender.each(contender.spent.count - 1)))
+        }
+        let ratio = contenders[2].ratio(to: contenders[0])
+        let same = contenders[1].ratio(to: contenders[0])
+        print(
+            String(
+                format: "  %@: %@ to 1: %.3f (to reach: %.2f), 1 to itself: %.3f%@", kind.rawValue,
+                contenders[2].name, ratio, bar, same, ratio < bar ? "  MISSED" : ""))
+    }
+}
+
+/// A gateway before replicas, and what came of its turns.
+private struct Contender {
+    let name: String
+    let gateway: (process: RunningProcess, port: Int)
+    /// Requests a second, for each turn.
+    private(set) var rates: [Double] = []
+    /// Seconds of processor time of the gateway, the replicas and Postgres, over all turns.
+    private(set) var spent: [Double] = []
+    private var requests = 0.0
+
+    init(_ name: String, _ gateway: (process: RunningProcess, port: Int)) {
+        self.name = name
+        self.gateway = gateway
+    }
+
+    mutating func forget() {
+        (rates, spent, requests) = ([], [], 0)
+    }
+
+    mutating func add(_ turn: Wrk, seconds: Int, spent: [Double]) {
+        rates.append(turn.requestsPerSecond)
+        requests += turn.requestsPerSecond * Double(seconds)
+        self.spent = self.spent.isEmpty ? spent : zip(self.spent, spent).map(+)
+    }
+
+    /// Microseconds for each request.
+    func each(_ index: Int) -> Double { spent[index] * 1_000_000 / requests }
+
+    /// The median of the rounds' ratios.
+    func ratio(to other: Contender) -> Double { zip(rates, other.rates).map(/).median }
+}
+
+extension [Double] {
+    fileprivate var median: Double { isEmpty ? .nan : sorted()[count / 2] }
 }
