@@ -145,6 +145,23 @@ import Testing
         #expect(try await one.isReady)
     }
 
+    @Test func `two replicas of calls are started, and stopped with the rest`() async throws {
+        let stack = try Stack(clone: try await Self.clone(), home: "scaled")
+        let two = ["CALLS_REPLICAS": "2"]
+        let started = try await stack.command("up", settings: two)
+        let status = try await stack.command("status", settings: two).output.split(separator: "\n")
+        let isReady = try? await stack.isReady
+        let stopped = try await stack.command("down", settings: two)
+        #expect(started.status == 0, "\(started.output)")
+        for name in ["calls", "calls-2", "gateway"] {
+            #expect(status.contains { $0.hasPrefix("\(name) runs") && $0.hasSuffix(", ready") }, "\(status)")
+        }
+        #expect(isReady == true)
+        #expect(stopped.status == 0, "\(stopped.output)")
+        let after = try await stack.command("status", settings: two).output.split(separator: "\n")
+        #expect(after.count == 7 && after.allSatisfy { $0.hasSuffix("does not run") }, "\(after)")
+    }
+
     @Test func `each setting that a process reads is in the example, by which make up sees what has changed`() throws {
         let example = try String(contentsOf: Self.package.appendingPathComponent(".env.example"), encoding: .utf8)
         let named = Set(example.matches(of: /\n#([A-Z][A-Z0-9_]*)=/).map { String($0.1) })
