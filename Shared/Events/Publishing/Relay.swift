@@ -123,10 +123,8 @@ public struct Relay: Service {
         while true {
             await outbox.doorbell.elsewhere.wait()
             if halt.isSet || Task.isCancelled { return }
-            // The leader looks by itself in a moment; a ring that fails is no loss. Nor is one that a crash of the server
-            // takes away: it need not wait for the disk, as a transaction that notifies otherwise does.
-            _ = try? await postgres.execute(
-                "SELECT set_config('synchronous_commit', 'off', true), pg_notify(\(channel), '')")
+            // The leader looks by itself in a moment; a ring that fails is no loss.
+            _ = try? await postgres.execute("SELECT pg_notify(\(channel), '')")
             // Rings that come meanwhile are one.
             try? await Task.sleep(for: settings.ringInterval)
         }

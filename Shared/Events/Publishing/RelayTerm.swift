@@ -41,10 +41,6 @@ struct RelayTerm: Sendable {
                 // It ended: the loop below finds out why.
                 doorbell.here.ring()
             }
-            // A look now and then, whether anybody rings or not. One timer for all, since under load waits are many and short.
-            group.addTask {
-                while (try? await Task.sleep(for: settings.pollInterval)) != nil { doorbell.here.ring() }
-            }
             group.addTask { await Pruning(outbox, relay.postgres, settings, metrics, relay.logger).run() }
             try await withThrowingTaskGroup(of: Void.self) { publishing in
                 publishing.addTask { await publisher.run() }
@@ -74,7 +70,7 @@ struct RelayTerm: Sendable {
             try Task.checkCancellation()
             if rows.count == settings.batch { continue }
             if isLast { return }
-            await outbox.doorbell.here.wait()
+            await outbox.doorbell.here.wait(until: .now + settings.pollInterval)
         }
     }
 
