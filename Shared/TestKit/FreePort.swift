@@ -15,10 +15,13 @@ private let given = Mutex<Set<Int>>([])
 ///
 /// It lies below the range from which the system takes ports for outgoing connections (32768 and up on Linux), so no
 /// connection of a test can take it while the server that had it is down.
-public func freePort() throws -> Int {
+///
+/// - Parameter distance: the port this far above is free as well, and given to nobody else.
+public func freePort(alsoFree distance: Int? = nil) throws -> Int {
     for _ in 0..<500 {
         let port = Int.random(in: 12_000..<32_000)
-        if given.withLock({ $0.insert(port).inserted }), canBind(port) { return port }
+        let ports = [port] + (distance.map { [port + $0] } ?? [])
+        if ports.allSatisfy({ port in given.withLock { $0.insert(port).inserted } && canBind(port) }) { return port }
     }
     throw NoFreePort()
 }

@@ -84,23 +84,40 @@ import Testing
         try await stack.end()
     }
 
-    /// sched(7), "The autogroup feature"; it can be left out of a kernel.
-    @Test(.enabled(if: Autogroup.nice(of: getpid()) != nil))
-    func `replicas of calls weigh less than backends of Postgres where Linux shares the cores among sessions`()
+    /// Where sched(7), "The autogroup feature", is in the kernel and may be used.
+    @Test(.enabled(if: FileManager.default.isWritableFile(atPath: "/proc/self/autogroup")))
+    func
+        `where Linux shares the cores among sessions, replicas of calls weigh less than backends of Postgres, hashes least`()
         async throws
     {
         let stack = try await RunningStack.start([.calls: 2])
+        // Several passwords at once: as many hash processes as there are cores.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 { group.addTask { _ = try await stack.person() } }
+            try await group.waitForAll()
+        }
         for replica in stack.replicas(of: .calls) {
-            try await eventually("a replica of calls gives way") { Autogroup.nice(of: replica.pid) == 3 }
+            try await eventually("a replica of calls gives way") { Self.nice(of: replica.pid) == 3 }
+        }
+        let hashes = Self.children(of: try #require(stack.accounts.first).pid)
+        #expect(!hashes.isEmpty)
+        for hash in hashes {
+            try await eventually("a hash process gives way") { Self.nice(of: hash) == 10 }
         }
         try await stack.end()
     }
-}
 
-private enum Autogroup {
     /// The last word of `/autogroup-25 nice 0`.
-    static func nice(of process: Int32) -> Int? {
+    private static func nice(of process: Int32) -> Int? {
         (try? String(contentsOfFile: "/proc/\(process)/autogroup", encoding: .utf8))?
             .split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) }
+    }
+
+    private static func children(of process: Int32) -> [Int32] {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+        return threads.flatMap { thread in
+            ((try? String(contentsOfFile: "/proc/\(process)/task/\(thread)/children", encoding: .utf8)) ?? "")
+                .split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
+        }
     }
 }
