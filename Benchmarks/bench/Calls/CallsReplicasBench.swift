@@ -6,8 +6,13 @@ import TestKit
 ///
 /// Turns are short and many, and take their order in rotation, since the machine's own moods last for seconds. A third
 /// gateway stands before the same single replica as the first: by as much as those two differ, the measure errs.
+///
+/// How Linux shares the cores among the processes matters more than anything else here, so all that it does is measured:
+/// by session (autogroup), by thread, and by container.
 enum CallsReplicasBench {
     private static let bar = 0.97
+    /// `cpu_shares` of calls in docker-compose.yml.
+    private static let sharesOfCalls = 512
 
     static func run(replicas: Int, seconds: Int, rounds: Int) async throws {
         guard replicas > 1 else { throw BenchFailed("two replicas at least") }
@@ -15,23 +20,42 @@ enum CallsReplicasBench {
         for setting in Autogroup.settings {
             try await Autogroup.with(setting) {
                 print("started with kernel.sched_autogroup_enabled = \(setting):")
-                try await measure(replicas: replicas, seconds: seconds, rounds: rounds)
+                try await measure(replicas: replicas, seconds: seconds, rounds: rounds, groups: nil)
             }
+        }
+        guard let groups = ControlGroups() else {
+            return print("not measured: each server in a control group of its own, which can't be made here")
+        }
+        // The second is what docker-compose.yml says.
+        for shares in [ControlGroups.usualShares, sharesOfCalls] {
+            print("each server in a control group, as containers are; cpu.shares of a replica \(shares), of others 1024:")
+            try await measure(
+                replicas: replicas, seconds: seconds, rounds: rounds, groups: groups, sharesOfCalls: shares)
         }
     }
 
-    private static func measure(replicas: Int, seconds: Int, rounds: Int) async throws {
-        let stage = try await CallsStage.start()
+    private static func measure(
+        replicas: Int, seconds: Int, rounds: Int, groups: ControlGroups?,
+        sharesOfCalls: Int = ControlGroups.usualShares
+    ) async throws {
+        let stage = try await CallsStage.start { try groups?.enter($0) }
         let tokens = try await stage.signIn(try await stage.ids(of: "generate_series(1, \(CallsStage.people))"))
         let load = try CallsLoad(stage.folder, tokens: tokens)
         let database = try await stage.database()
         var calls: [(process: RunningProcess, port: Int)] = []
-        for _ in 0..<replicas { calls.append(try await stage.calls(database)) }
-        var contenders = [
-            Contender("1 replica", try await stage.gateway(before: [calls[0].port])),
-            Contender("the same again", try await stage.gateway(before: [calls[0].port])),
-            Contender("\(replicas) replicas", try await stage.gateway(before: calls.map(\.port))),
-        ]
+        for number in 1...replicas {
+            try groups?.enter("calls-\(number)", shares: sharesOfCalls)
+            calls.append(try await stage.calls(database))
+        }
+        var contenders: [Contender] = []
+        for (name, ports) in [
+            ("1 replica", [calls[0].port]), ("the same again", [calls[0].port]),
+            ("\(replicas) replicas", calls.map(\.port)),
+        ] {
+            try groups?.enter("gateway-\(contenders.count + 1)")
+            contenders.append(Contender(name, try await stage.gateway(before: ports)))
+        }
+        try groups?.enter("client")
         var start = 0
         for kind in [CallsLoad.Kind.detail, .create] where [nil, kind.rawValue].contains(Main.setting("BENCH_ONLY")) {
             for index in contenders.indices { contenders[index].forget() }
@@ -55,6 +79,7 @@ enum CallsReplicasBench {
         try await CallsBench.check(stage, database)
         for process in contenders.map(\.gateway.process) + calls.map(\.process) { try await process.terminate() }
         try await stage.stop()
+        try groups?.leave()
     }
 
     private static func report(_ kind: CallsLoad.Kind, _ contenders: [Contender]) {

@@ -16,13 +16,19 @@ struct CallsStage: Sendable {
     let secret = UUID().uuidString + UUID().uuidString
     let folder: URL
 
-    /// - Parameter settings: of Postgres. Commits wait for the disk, as they do in earnest, unless these say otherwise.
-    static func start(_ settings: [String: String] = [:]) async throws -> CallsStage {
+    /// - Parameters:
+    ///   - settings: of Postgres. Commits wait for the disk, as they do in earnest, unless these say otherwise.
+    ///   - starting: is called with the name of each server before it is started.
+    static func start(
+        _ settings: [String: String] = [:], starting: (_ server: String) throws -> Void = { _ in }
+    ) async throws -> CallsStage {
+        try starting("postgres")
         let postgres = try await TestPostgres.start(
             settings: [
                 "fsync": "on", "full_page_writes": "on", "shared_buffers": "2GB", "max_wal_size": "8GB",
                 "checkpoint_timeout": "30min",
             ].merging(settings) { $1 })
+        try starting("redis")
         return CallsStage(
             postgres: postgres, redis: try await TestRedis.start(), folder: try await temporaryFolder("calls"))
     }
