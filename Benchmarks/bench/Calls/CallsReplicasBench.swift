@@ -28,7 +28,7 @@ enum CallsReplicasBench {
         }
         // The second is what docker-compose.yml says.
         for shares in [ControlGroups.usualShares, sharesOfCalls] {
-            print("each server in a control group, as containers are; cpu.shares of a replica \(shares), of others 1024")
+            print("each server in a control group, as containers are; cpu.shares of a replica \(shares), else 1024")
             try await measure(
                 replicas: replicas, seconds: seconds, rounds: rounds, groups: groups, sharesOfCalls: shares)
         }
