@@ -26,9 +26,9 @@ enum RedisBench {
             ours.append(try await measure(client, seconds: seconds))
             print("  round \(round): redis-benchmark \(rate(theirs[round - 1]))/s, ours \(rate(ours[round - 1]))/s")
         }
-        let ratio = median(ours) / median(theirs)
-        print("Redis GET, 64 tasks on one connection: \(rate(median(ours)))/s")
-        print("redis-benchmark -t get -c 50:          \(rate(median(theirs)))/s")
+        let ratio = ours.median / theirs.median
+        print("Redis GET, 64 tasks on one connection: \(rate(ours.median))/s")
+        print("redis-benchmark -t get -c 50:          \(rate(theirs.median))/s")
         print("ratio \(String(format: "%.2f", ratio)) (to reach: 1.50)\(ratio < 1.5 ? "  MISSED" : "")")
         running.cancel()
         try await running.value
@@ -77,11 +77,6 @@ enum RedisBench {
             if fields.count > 1, let rate = Double(fields[1].filter { $0 != "\"" }) { return rate }
         }
         throw RedisError(.unavailable, "redis-benchmark printed: \(output)")
-    }
-
-    private static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
     }
 
     private static func rate(_ value: Double) -> String { String(Int(value.rounded())) }

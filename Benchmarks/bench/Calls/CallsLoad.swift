@@ -86,13 +86,8 @@ struct Duel: Sendable {
                 second.requestsPerSecond / first.requestsPerSecond))
     }
 
-    private func median(_ value: ((first: Wrk, second: Wrk)) -> Double) -> Double {
-        let sorted = turns.map(value).sorted()
-        return sorted[sorted.count / 2]
-    }
-
-    var firstRate: Double { median { $0.first.requestsPerSecond } }
-    var secondRate: Double { median { $0.second.requestsPerSecond } }
+    var firstRate: Double { turns.map { $0.first.requestsPerSecond }.median }
+    var secondRate: Double { turns.map { $0.second.requestsPerSecond }.median }
     /// Of the second to the first, in each round.
-    var ratio: Double { median { $0.second.requestsPerSecond / $0.first.requestsPerSecond } }
+    var ratio: Double { turns.map { $0.second.requestsPerSecond / $0.first.requestsPerSecond }.median }
 }

@@ -11,11 +11,13 @@ import TestKit
 /// by session (autogroup), by thread, and by container.
 enum CallsReplicasBench {
     private static let bar = 0.97
-    /// `cpu_shares` of calls in docker-compose.yml.
-    private static let sharesOfCalls = 512
 
     static func run(replicas: Int, seconds: Int, rounds: Int) async throws {
         guard replicas > 1 else { throw BenchFailed("two replicas at least") }
+        // Three contenders, and a round that is not counted.
+        guard 3 * (rounds + 1) <= CallsStage.people * CallsStage.heroes / CallsLoad.pairsOfATurn else {
+            throw BenchFailed("so many rounds need more pairs than there are: nobody can ask the same hero twice")
+        }
         print("Call requests, \(CallsBench.connections) connections: 1 replica of calls and \(replicas)")
         for setting in Autogroup.settings {
             try await Autogroup.with(setting) {
@@ -26,12 +28,22 @@ enum CallsReplicasBench {
         guard let groups = ControlGroups() else {
             return print("not measured: each server in a control group of its own, which can't be made here")
         }
-        // The second is what docker-compose.yml says.
-        for shares in [ControlGroups.usualShares, sharesOfCalls] {
+        for shares in [ControlGroups.usualShares, try composeShares()] {
             print("each server in a control group, as containers are; cpu.shares of a replica \(shares), else 1024")
             try await measure(
                 replicas: replicas, seconds: seconds, rounds: rounds, groups: groups, sharesOfCalls: shares)
         }
+    }
+
+    /// What docker-compose.yml says of calls, the only one of which it says it.
+    private static func composeShares() throws -> Int {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let file = try String(contentsOf: root.appendingPathComponent("docker-compose.yml"), encoding: .utf8)
+        guard let shares = file.firstMatch(of: /\n    cpu_shares: ([0-9]+)\n/).flatMap({ Int($0.1) }) else {
+            throw BenchFailed("docker-compose.yml says no cpu_shares")
+        }
+        return shares
     }
 
     private static func measure(
@@ -132,8 +144,4 @@ private struct Contender {
 
     /// The median of the rounds' ratios.
     func ratio(to other: Contender) -> Double { zip(rates, other.rates).map(/).median }
-}
-
-extension [Double] {
-    fileprivate var median: Double { isEmpty ? .nan : sorted()[count / 2] }
 }

@@ -15,7 +15,7 @@ import Darwin
 /// either way (`bench calls-replicas`).
 ///
 /// It costs a tenth of the speed beside strangers who use all cores. In containers, whose groups are others, it has no
-/// effect.
+/// effect; there `cpu_shares` does the same (docker-compose.yml).
 public enum Autogroup {
     /// Half the weight of a session at 0.
     private static let nice = "3"
