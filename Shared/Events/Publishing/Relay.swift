@@ -87,6 +87,7 @@ public struct Relay: Service {
     /// The server ends a session whose owner has gone without a word or stands still, and with it its leadership.
     /// Settings that a server or a kind of socket does not have are left out.
     private func prepare(_ connection: PostgresConnection) async throws {
+        try await connection.execute(Self.useOfWaitingIndex(local: false))
         let patience = "\(settings.silence.components.seconds * 1000)"
         try await connection.execute(
             """
@@ -96,13 +97,34 @@ public struct Relay: Service {
             """)
     }
 
+    /// Has what waits be read in the order of the index `outbox_waiting`.
+    ///
+    /// Left to itself the planner reads the whole table for as long as it believes that it is small: the plan is made when
+    /// a relay begins, and made anew only when autovacuum has counted. Or it fetches so few rows by a bitmap of either
+    /// index that has them, and sorts them: that reads every event that has waited since the last VACUUM, since their
+    /// entries are dead, and only a plain index scan marks them so, for whoever inserts next to delete (PostgreSQL
+    /// documentation, "B-Tree Indexes", "Bottom-Up Index Deletion"). With 30,000 events in the table a look took 10 ms of
+    /// Postgres either way, 0.4 by this index.
+    ///
+    /// - Parameter local: until the end of the transaction, not of the session.
+    private static func useOfWaitingIndex(local: Bool) -> SQL {
+        """
+        SELECT set_config(name, 'off', \(local)) \
+        FROM unnest(ARRAY['enable_bitmapscan', 'enable_seqscan', 'enable_sort']) name
+        """
+    }
+
     /// How much waits, also when nobody leads or the leader gets nowhere: counted no further than matters.
     private func measure(_ metrics: RelayMetrics) async throws {
-        let rows = try await postgres.read(
-            """
-            SELECT count(*), min(time) FROM ( \
-                SELECT time FROM \(unsafeRaw: outbox.schema).outbox WHERE position IS NULL ORDER BY id LIMIT 100000) o
-            """)
+        let rows = try await postgres.withTransaction { transaction in
+            _ = try await transaction.execute(Self.useOfWaitingIndex(local: true))
+            return try await transaction.execute(
+                """
+                SELECT count(*), min(time) FROM ( \
+                    SELECT time FROM \(unsafeRaw: outbox.schema).outbox WHERE position IS NULL \
+                    ORDER BY id LIMIT 100000) o
+                """)
+        }
         guard let row = rows.first else { return }
         let (count, oldest) = try row.decode((Int, Timestamp?).self)
         metrics.waiting(count, oldest: oldest)

@@ -81,7 +81,7 @@ struct RelayTerm: Sendable {
         let schema = outbox.schema
         // Most looks find nothing, and then nothing is written or locked.
         let waiting = try await connection.execute(
-            "SELECT 1 FROM \(unsafeRaw: schema).outbox WHERE position IS NULL LIMIT 1")
+            "SELECT 1 FROM \(unsafeRaw: schema).outbox WHERE position IS NULL ORDER BY id LIMIT 1")
         if waiting.isEmpty { return [] }
         try await connection.execute("BEGIN")
         // Locked in a statement of its own: the next one then sees all that whoever held the lock before has done. The
