@@ -52,6 +52,7 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 
 /// What a context is built with, beside its own domain.
@@ -100,8 +101,8 @@ let package = Package(
         shared(
             "ServiceKit",
             [
-                "Identity", "Postgres", "Redis", hummingbird, httpTypes, nioHTTP1, logging, metrics, lifecycle,
-                configuration, httpClient,
+                "Identity", "Postgres", "Redis", hummingbird, hummingbirdCore, httpTypes, nioHTTP1, logging, metrics,
+                lifecycle, configuration, httpClient,
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -163,10 +164,7 @@ let package = Package(
         tests("HeroesDomain", ["HeroesDomain"]),
         tests("CallsDomain", ["CallsDomain"]),
         tests("Events", ["Events", "TestKit", httpClient, hummingbird, logging, lifecycle, metrics] + nio),
-        tests(
-            "Idempotency",
-            ["Idempotency", "Identity", "TestKit", hummingbird, .product(name: "NIOEmbedded", package: "swift-nio")]
-                + nio),
+        tests("Idempotency", ["Idempotency", "Identity", "TestKit", hummingbird] + nio),
         tests("AccountsService", ["AccountsService", "TestKit", httpClient, hummingbird] + nio),
         tests("HeroesService", ["DemoData", "HeroesService", "TestKit", httpClient, hummingbird] + nio),
         tests("CallsService", ["CallsService", "TestKit", httpClient, hummingbird] + nio),

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import ServiceKit
 
 /// An answer as it is kept: status, fields and body, in bytes.
 struct StoredAnswer: Sendable, Hashable {
@@ -16,9 +17,8 @@ struct StoredAnswer: Sendable, Hashable {
 
     /// Reads a response whole. It can be sent afterwards all the same.
     init(_ response: Response) async throws {
-        let collector = Collector()
-        try await response.body.write(collector)
-        self.init(status: response.status.code, fields: response.headers, body: collector.bytes)
+        self.init(
+            status: response.status.code, fields: response.headers, body: try await response.body.bytes())
     }
 
     var response: Response {
@@ -62,13 +62,5 @@ struct StoredAnswer: Sendable, Hashable {
 
     private static func text(_ buffer: inout ByteBuffer) -> String? {
         buffer.readInteger(as: UInt32.self).flatMap { buffer.readString(length: Int($0)) }
-    }
-
-    /// Takes the place of a connection; used by one task.
-    private final class Collector: ResponseBodyWriter {
-        var bytes = ByteBuffer()
-
-        func write(_ buffer: ByteBuffer) { bytes.writeImmutableBuffer(buffer) }
-        func finish(_ trailingHeaders: HTTPFields?) {}
     }
 }

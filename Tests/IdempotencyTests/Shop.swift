@@ -3,7 +3,6 @@ import Hummingbird
 import Identity
 import Logging
 import NIOCore
-import NIOEmbedded
 import Postgres
 import ServiceKit
 import Synchronization
@@ -129,10 +128,7 @@ struct Shop: Sendable {
             claims, method: method.rawValue, path: path, now: WallClock.seconds)
         head.headerFields[.contentType] = "application/json"
         head.headerFields[.contentLength] = "\(body.utf8.count)"
-        let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-        let response = try await responder.respond(
-            to: request,
-            context: ServiceRequestContext(source: .init(channel: EmbeddedChannel(), logger: Logger(label: "test"))))
+        let response = await responder.respond(to: head, body: RequestBody(buffer: ByteBuffer(string: body)))
         let answer = try await StoredAnswer(response)
         return Answer(
             status: answer.status, type: answer.fields[.contentType], cache: answer.fields[.cacheControl],

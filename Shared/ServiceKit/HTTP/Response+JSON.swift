@@ -45,3 +45,24 @@ extension Response {
             body: .init(byteBuffer: problem.body(requestID: requestID)))
     }
 }
+
+extension ResponseBody {
+    /// All of it. It can be written again afterwards.
+    public func bytes() async throws -> ByteBuffer {
+        let collector = Collector()
+        try await write(collector)
+        return collector.bytes
+    }
+
+    /// Takes the place of a connection; used by one task.
+    private final class Collector: ResponseBodyWriter {
+        var bytes = ByteBuffer()
+
+        func write(_ buffer: ByteBuffer) {
+            // Most have one part only: no copy.
+            if bytes.readableBytes == 0 { bytes = buffer } else { bytes.writeImmutableBuffer(buffer) }
+        }
+
+        func finish(_ trailingHeaders: HTTPFields?) {}
+    }
+}

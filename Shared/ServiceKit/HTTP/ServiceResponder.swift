@@ -9,9 +9,7 @@ import NIOCore
 ///
 /// It takes the place of Hummingbird's router and middlewares: the route table knows which methods a path has (405 with
 /// `Allow`), every failure has the same form, and each request is logged and counted once, whatever became of it.
-public struct ServiceResponder: HTTPResponder {
-    public typealias Context = ServiceRequestContext
-
+public struct ServiceResponder: Sendable {
     /// The largest body that is read, in bytes.
     public static let bodyLimit = 64 * 1024
 
@@ -49,45 +47,50 @@ public struct ServiceResponder: HTTPResponder {
         self.now = now
     }
 
-    /// Never throws: whatever happens becomes an answer.
-    public func respond(to request: Request, context: Context) async throws -> Response {
+    /// Whatever happens becomes an answer.
+    ///
+    /// - Parameters:
+    ///   - head: method, target and fields.
+    ///   - body: read only when it is wanted.
+    public func respond(to head: HTTPRequest, body: RequestBody) async -> Response {
         let start = ContinuousClock.now
-        let requestID = RequestIdentifier.accepted(request.headers[Self.requestIDField]) ?? RequestIdentifier.random()
-        let target = request.head.path ?? "/"
+        let requestID = RequestIdentifier.accepted(head.headerFields[Self.requestIDField]) ?? RequestIdentifier.random()
+        let target = head.path ?? "/"
         let probe = Health.Probe(target: target)
         if let probe {
-            return sealed(await health.response(to: probe, method: request.method, requestID: requestID), requestID)
+            return sealed(await health.response(to: probe, method: head.method, requestID: requestID), requestID)
         }
-        let trace = TraceContext(continuing: request.headers[Self.traceField])
+        let trace = TraceContext(continuing: head.headerFields[Self.traceField])
         var progress = Progress()
         var response: Response
         do {
-            response = try await answer(request, target, requestID, trace, &progress)
+            response = try await answer(head, body, target, requestID, trace, &progress)
         } catch {
             response = tell(error, requestID, trace, progress)
-            if !progress.isBodyRead, Self.mayHaveLongBody(request) {
+            if !progress.isBodyRead, Self.mayHaveLongBody(head) {
                 // The next request would begin after the rest of a body that nobody wants.
                 response.headers[.connection] = "close"
             }
         }
-        if request.method == .head { response = response.createHeadResponse() }
+        if head.method == .head { response = response.createHeadResponse() }
         response = sealed(response, requestID)
         let duration = ContinuousClock.now - start
         metrics.record(route: progress.route, status: response.status.code, duration: duration)
         log.write(
-            method: request.method.rawValue, route: progress.route.map { table.routes[$0].path },
+            method: head.method.rawValue, route: progress.route.map { table.routes[$0].path },
             status: response.status.code,
             duration: duration, requestID: requestID, trace: trace)
         return response
     }
 
     private func answer(
-        _ request: Request, _ target: String, _ requestID: String, _ trace: TraceContext, _ progress: inout Progress
+        _ head: HTTPRequest, _ body: RequestBody, _ target: String, _ requestID: String, _ trace: TraceContext,
+        _ progress: inout Progress
     ) async throws -> Response {
-        guard let field = request.headers[Self.identityField],
-            let claims = seal.verify(field, method: request.method.rawValue, path: target, now: now())
+        guard let field = head.headerFields[Self.identityField],
+            let claims = seal.verify(field, method: head.method.rawValue, path: target, now: now())
         else { throw Problem(.notAuthenticated, "The request does not say in a valid way who it comes from.") }
-        switch table.match(request.method, target: target) {
+        switch table.match(head.method, target: target) {
         case .nothing:
             throw Problem(.notFound)
         case .otherMethods(let allow):
@@ -96,13 +99,13 @@ public struct ServiceResponder: HTTPResponder {
             progress.route = index
             let route = table.routes[index]
             if let refusal = route.access.refusal(of: claims) { throw refusal }
-            let body = try await body(of: request, for: route)
+            let body = try await read(body, of: head, for: route)
             progress.isBodyRead = true
             // Here the caller, the route and the bytes of the body are known and nothing has happened yet: answers
             // stored under an Idempotency-Key belong between this line and the next.
             return try await route.handler(
                 ServiceRequest(
-                    head: request.head, body: body, claims: claims, requestID: requestID, trace: trace, route: route,
+                    head: head, body: body, claims: claims, requestID: requestID, trace: trace, route: route,
                     parameters: parameters, baseLogger: logger))
         }
     }
@@ -113,22 +116,22 @@ public struct ServiceResponder: HTTPResponder {
         var isBodyRead = false
     }
 
-    private static func mayHaveLongBody(_ request: Request) -> Bool {
-        request.headers[.transferEncoding] != nil
-            || request.headers[.contentLength].flatMap { Int($0) }.map { $0 > bodyLimit } ?? false
+    private static func mayHaveLongBody(_ head: HTTPRequest) -> Bool {
+        head.headerFields[.transferEncoding] != nil
+            || head.headerFields[.contentLength].flatMap { Int($0) }.map { $0 > bodyLimit } ?? false
     }
 
-    private func body(of request: Request, for route: Route) async throws -> ByteBuffer {
-        let length = request.headers[.contentLength]
-        let isChunked = request.headers[.transferEncoding] != nil
+    private func read(_ body: RequestBody, of head: HTTPRequest, for route: Route) async throws -> ByteBuffer {
+        let length = head.headerFields[.contentLength]
+        let isChunked = head.headerFields[.transferEncoding] != nil
         guard isChunked || (length != nil && length != "0") else { return ByteBuffer() }
         if let length = length.flatMap({ Int($0) }), length > Self.bodyLimit { throw Problem(.payloadTooLarge) }
-        if route.accepts == .json, !MediaType.isJSON(request.headers[.contentType]) {
+        if route.accepts == .json, !MediaType.isJSON(head.headerFields[.contentType]) {
             // A chunked body may turn out empty; it is not worth the difference.
             throw Problem(.unsupportedMediaType)
         }
         do {
-            return try await request.body.collect(upTo: Self.bodyLimit)
+            return try await body.collect(upTo: Self.bodyLimit)
         } catch is NIOTooManyBytesError {
             throw Problem(.payloadTooLarge)
         } catch {

@@ -1,4 +1,4 @@
-import Hummingbird
+import HummingbirdCore
 import Identity
 import Logging
 import NIOCore
@@ -84,22 +84,17 @@ public struct ServiceRunner: Sendable {
     ///
     /// - Parameter signals: the signals that begin the end.
     public func group(endingOn signals: [UnixSignal]) -> ServiceGroup {
-        let server = Application(
+        let server = HTTPServerChannel(
             responder: ServiceResponder(
                 table: table, seal: seal, health: health, log: log, logger: logger, metrics: registry),
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [ConnectionEnd()],
-                    idleTimeout: .nanoseconds(configuration.idleTimeout.nanoseconds),
-                    // All that the gateway takes (32 KiB, in one field perhaps), and what it adds.
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: 32 * 1024, maxHeaderListSize: 40 * 1024, maxHeaderFieldCount: 100))),
+            idleTimeout: configuration.idleTimeout
+        ).server(
             configuration: .init(address: .hostname(configuration.host, port: configuration.port), backlog: 1024),
             onServerRunning: { [health, onListening] channel in
                 health.startServing()
                 await onListening(channel.localAddress?.port ?? 0)
             },
-            logger: logger)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let metrics = MetricsServer(
             host: configuration.host, port: configuration.metricsPort, registry: registry, health: health,
             logger: logger)

@@ -8,23 +8,6 @@ import TestKit
 import Testing
 
 @Suite struct ServiceRunnerTests {
-    /// Lets a handler wait until the test says go.
-    final class Gate: Sendable {
-        let entered = AsyncStream<Void>.makeStream()
-        let opened = AsyncStream<Void>.makeStream()
-
-        func pass() async {
-            entered.continuation.yield()
-            var iterator = opened.stream.makeAsyncIterator()
-            _ = await iterator.next()
-        }
-
-        func waitUntilEntered() async {
-            var iterator = entered.stream.makeAsyncIterator()
-            _ = await iterator.next()
-        }
-    }
-
     @Test func `on the way out it says so first, finishes what is in flight, and then ends`() async throws {
         let gate = Gate()
         let routes = [
@@ -59,7 +42,7 @@ import Testing
             try await eventually(within: .seconds(30), "it no longer accepts") {
                 (try? await Wire(port: service.port)) == nil
             }
-            gate.opened.continuation.yield()
+            gate.open()
             let answer = try await slow.answer()
             #expect(answer?.text == "done")
             #expect(answer?["connection"] == "close")
@@ -91,7 +74,7 @@ import Testing
             await gate.waitUntilEntered()
             await service.group.triggerGracefulShutdown()
             try await eventually("it no longer accepts") { (try? await Wire(port: service.port)) == nil }
-            gate.opened.continuation.yield()
+            gate.open()
             #expect(try await slow.answer()?.status == 200)
         }
         #expect(order.withLock { $0 } == ["request", "worker", "pool"])

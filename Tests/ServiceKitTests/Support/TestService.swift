@@ -45,7 +45,8 @@ struct TestService: Sendable {
 
     static func with(
         _ routes: [Route], checks: [Health.Check] = [], services: [any Service] = [],
-        drainDelay: Duration = .milliseconds(1), _ body: (TestService) async throws -> Void
+        drainDelay: Duration = .milliseconds(1), shutdownLimit: Duration = .seconds(10),
+        idleTimeout: Duration = .seconds(90), _ body: (TestService) async throws -> Void
     ) async throws {
         let log = LogLines()
         let registry = PrometheusRegistry()
@@ -53,7 +54,8 @@ struct TestService: Sendable {
         var configuration = ServiceRunner.Configuration(name: "test", port: 0, metricsPort: 0)
         configuration.host = "127.0.0.1"
         configuration.drainDelay = drainDelay
-        configuration.shutdownLimit = .seconds(10)
+        configuration.shutdownLimit = shutdownLimit
+        configuration.idleTimeout = idleTimeout
         let (ports, found) = AsyncStream<Int>.makeStream()
         let runner = ServiceRunner(
             configuration, table: RouteTable(routes), seal: seal, checks: checks, services: services,

@@ -66,6 +66,11 @@ final class Wire: Sendable {
         }
     }
 
+    /// Says that nothing more will be sent; what is sent back can still be read.
+    func endSending() async throws {
+        guard shutdown(descriptor, Int32(SHUT_WR)) == 0 else { throw WireError(description: "shutdown: \(errno)") }
+    }
+
     func send(_ text: String) async throws { try await send(Array(text.utf8)) }
 
     private static func byte(_ descriptor: Int32) throws -> UInt8? {
@@ -73,6 +78,16 @@ final class Wire: Sendable {
         let count = recv(descriptor, &byte, 1, 0)
         if count < 0 { throw WireError(description: "recv: \(errno)") }
         return count == 0 ? nil : byte
+    }
+
+    private static func bytes(_ descriptor: Int32, _ length: Int) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: length) { bytes, count in
+            while count < length {
+                let read = recv(descriptor, bytes.baseAddress.map { $0 + count }, length - count, 0)
+                guard read > 0 else { throw WireError(description: "ended in a body: \(read < 0 ? errno : 0)") }
+                count += read
+            }
+        }
     }
 
     /// The next answer, or nil when the connection ended before it.
@@ -95,10 +110,7 @@ final class Wire: Sendable {
                 answer.fields.append((parts[0].lowercased(), parts[1].trimmingCharacters(in: .whitespaces)))
             }
             guard !toHead, let length = answer["content-length"].flatMap({ Int($0) }) else { return answer }
-            while answer.body.count < length {
-                guard let byte = try Wire.byte(descriptor) else { throw WireError(description: "ended in a body") }
-                answer.body.append(byte)
-            }
+            answer.body = try Wire.bytes(descriptor, length)
             return answer
         }
     }
