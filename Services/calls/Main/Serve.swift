@@ -6,6 +6,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         try await Calls.run { settings, registry, logger in
+            Threads.limit()
             async let _ = Autogroup.giveWay()
             try await CallsProcess.checkSchema(settings, logger: logger)
             try await CallsProcess(settings, registry: registry, logger: logger).runner.run()

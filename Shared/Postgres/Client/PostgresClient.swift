@@ -11,6 +11,12 @@ public final class PostgresClient: Service {
     let configuration: PostgresConfiguration
     let mailbox = Mailbox()
     private let logger: Logger
+    private let reactorExecutor: ReactorExecutor
+
+    /// Runs tasks on the thread that has the connections, which spares them the way to it and back. For short tasks that
+    /// do little but ask this client: while one computes, no answer is read. When the client has ended, tasks go on
+    /// where all others run.
+    public var executor: any TaskExecutor { reactorExecutor }
 
     /// Connects to nothing before ``run()``.
     public convenience init(_ configuration: PostgresConfiguration, logger: Logger) {
@@ -21,8 +27,10 @@ public final class PostgresClient: Service {
         self.configuration = configuration
         self.logger = logger
         let mailbox = mailbox
+        let executor = ReactorExecutor(mailbox)
+        self.reactorExecutor = executor
         let started = DetachedThread.start("postgres") {
-            guard let reactor = Reactor(configuration, mailbox, logger, metrics) else {
+            guard let reactor = Reactor(configuration, mailbox, executor, logger, metrics) else {
                 logger.error("no epoll for Postgres")
                 return Self.refuse(mailbox)
             }
@@ -99,6 +107,7 @@ public final class PostgresClient: Service {
             case .copy(_, let chunk): chunk.fail(PostgresError(.closed, "the client could not start"))
             case .drain(let continuation): continuation.resume()
             case .abort(let continuation): continuation?.resume()
+            case .job(let job): ReactorExecutor.handOver(job)
             case .start, .cancel, .connected, .cancelRequestFinished: break
             }
         }

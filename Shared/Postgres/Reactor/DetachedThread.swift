@@ -19,8 +19,8 @@ enum DetachedThread {
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // TLS and the resolver live on this stack; only what is touched becomes resident.
-        pthread_attr_setstacksize(&attributes, 1 << 20)
+        // TLS, the resolver and tasks live on this stack; only what is touched becomes resident.
+        pthread_attr_setstacksize(&attributes, 8 << 20)
         var thread = pthread_t()
         let failed = pthread_create(
             &thread, &attributes,

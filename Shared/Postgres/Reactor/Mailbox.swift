@@ -78,6 +78,8 @@ enum Message: Sendable {
     case copy(Lease, CopyChunk)
     case connected(ConnectAttempt.Outcome)
     case cancelRequestFinished(connection: Int)
+    /// A part of a task that runs on the reactor's thread.
+    case job(UnownedJob)
     /// Refuse new work, let what is under way finish, close.
     case drain(UnsafeContinuation<Void, Never>)
     /// Close at once.

@@ -22,6 +22,7 @@ final class Reactor {
 
     let configuration: PostgresConfiguration
     let mailbox: Mailbox
+    private let executor: ReactorExecutor
     let logger: Logger
     let scratch = ParameterScratch()
     let patience: UInt64
@@ -59,10 +60,12 @@ final class Reactor {
     private var isHurried = true
 
     init?(
-        _ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ logger: Logger, _ factory: any MetricsFactory
+        _ configuration: PostgresConfiguration, _ mailbox: Mailbox, _ executor: ReactorExecutor, _ logger: Logger,
+        _ factory: any MetricsFactory
     ) {
         self.configuration = configuration
         self.mailbox = mailbox
+        self.executor = executor
         self.logger = logger
         self.metrics = PostgresMetrics(configuration.applicationName, factory)
         // The server's own timeout comes first; a second later nobody is there to keep it.
@@ -145,6 +148,11 @@ final class Reactor {
         case .copy(let lease, let chunk): copy(chunk, lease)
         case .connected(let outcome): connected(outcome)
         case .cancelRequestFinished(let id): cancelRequestFinished(id)
+        case .job(let job):
+            job.runSynchronously(on: executor.asUnownedTaskExecutor())
+            now = Self.clock()
+            // Other threads' statements that are in the box need not wait for more tasks.
+            serveWaiters()
         case .drain(let continuation):
             drained.append(continuation)
             isDraining = true
@@ -168,6 +176,7 @@ final class Reactor {
                 if case .success(let handle) = outcome.result { PQfinish(handle.pg) }
             case .drain(let continuation): drained.append(continuation)
             case .abort(let continuation): if let continuation { drained.append(continuation) }
+            case .job(let job): ReactorExecutor.handOver(job)
             case .start, .cancel, .cancelRequestFinished: break
             }
         }

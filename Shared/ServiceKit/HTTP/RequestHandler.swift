@@ -31,6 +31,7 @@ final class RequestHandler: ChannelInboundHandler {
     }
 
     private let responder: ServiceResponder
+    private let readExecutor: (any TaskExecutor)?
     private let patience: TimeAmount
     /// Succeeds when the connection is closed and nothing is under way for it.
     var ended: EventLoopPromise<Void>?
@@ -49,9 +50,12 @@ final class RequestHandler: ChannelInboundHandler {
     private var stalled: Scheduled<Void>?
     private var date = HTTPDate()
 
-    /// - Parameter patience: how long a client may take to read an answer of more than the sockets hold.
-    init(responder: ServiceResponder, patience: TimeAmount) {
+    /// - Parameters:
+    ///   - readExecutor: runs the handlers of GET and HEAD; nil where all others run.
+    ///   - patience: how long a client may take to read an answer of more than the sockets hold.
+    init(responder: ServiceResponder, readExecutor: (any TaskExecutor)?, patience: TimeAmount) {
         self.responder = responder
+        self.readExecutor = readExecutor
         self.patience = patience
     }
 
@@ -151,7 +155,8 @@ final class RequestHandler: ChannelInboundHandler {
         let eventLoop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
         let responder = responder
-        task = Task {
+        let isRead = head.method == .get || head.method == .head
+        task = Task(executorPreference: isRead ? readExecutor : nil) {
             let response = await responder.respond(to: head, body: body)
             let body = try? await response.body.bytes()
             eventLoop.execute { handler.value.answer(response.head, body) }

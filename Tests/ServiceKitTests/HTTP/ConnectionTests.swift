@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import HTTPTypes
 import Hummingbird
 import NIOCore
 import ServiceLifecycle
@@ -20,6 +22,39 @@ import Testing
         }
         // The example of RFC 9110, section 5.6.7.
         #expect(HTTPDate.format(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+    }
+
+    @Test func `reads run where they are told to, and all else where tasks run`() async throws {
+        final class Runner: TaskExecutor {
+            let queue = DispatchQueue(label: "reads")
+            let key = DispatchSpecificKey<Bool>()
+
+            init() { queue.setSpecific(key: key, value: true) }
+
+            func enqueue(_ job: consuming ExecutorJob) {
+                let job = UnownedJob(job)
+                queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+            }
+
+            var isHere: Bool { DispatchQueue.getSpecific(key: key) == true }
+        }
+        let runner = Runner()
+        let routes = [HTTPRequest.Method.get, .post, .delete].map { method in
+            Route(method, "/place", access: .public) { _ in
+                let before = runner.isHere
+                try await Task.sleep(for: .milliseconds(1))
+                return .text(.ok, "\(before) \(runner.isHere)")
+            }
+        }
+        for (executor, read) in [(nil, "false false"), (runner, "true true")] {
+            try await TestService.with(routes, readExecutor: executor) { service in
+                #expect(try await service.send("GET", "/place").text == read)
+                #expect(try await service.send("POST", "/place").text == "false false")
+                #expect(try await service.send("DELETE", "/place").text == "false false")
+                #expect(try await service.send("HEAD", "/place").status == 200)
+                try expectProblem(try await service.send("GET", "/nothing"), .notFound)
+            }
+        }
     }
 
     @Test func `a client that says close gets one answer and the end`() async throws {

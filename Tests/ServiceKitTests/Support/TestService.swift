@@ -46,7 +46,8 @@ struct TestService: Sendable {
     static func with(
         _ routes: [Route], checks: [Health.Check] = [], services: [any Service] = [],
         drainDelay: Duration = .milliseconds(1), shutdownLimit: Duration = .seconds(10),
-        idleTimeout: Duration = .seconds(90), _ body: (TestService) async throws -> Void
+        idleTimeout: Duration = .seconds(90), readExecutor: (any TaskExecutor)? = nil,
+        _ body: (TestService) async throws -> Void
     ) async throws {
         let log = LogLines()
         let registry = PrometheusRegistry()
@@ -57,9 +58,10 @@ struct TestService: Sendable {
         configuration.shutdownLimit = shutdownLimit
         configuration.idleTimeout = idleTimeout
         let (ports, found) = AsyncStream<Int>.makeStream()
-        let runner = ServiceRunner(
+        var runner = ServiceRunner(
             configuration, table: RouteTable(routes), seal: seal, checks: checks, services: services,
             registry: registry, log: log.writer, logger: logger, onListening: { found.yield($0) })
+        runner.readExecutor = readExecutor
         let group = runner.group(endingOn: [])
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

@@ -43,7 +43,7 @@ public struct CallsProcess: Sendable {
             postgres: postgres, outbox: outbox, bell: bell, lead: Int64(settings.reminderMinutes), logger: logger,
             now: now)
         reminders.longestSleep = settings.reminderSleep
-        runner = ServiceRunner(
+        var runner = ServiceRunner(
             settings.runner, table: calls.routes, seal: IdentitySeal(settings.secret),
             // Neither Redis nor the other services: most of what calls does needs none of them.
             checks: [SchemaProbe(CallsSchema.migrator, postgres: postgres).check],
@@ -54,6 +54,8 @@ public struct CallsProcess: Sendable {
                 IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
             ],
             registry: registry, log: log, logger: logger, onListening: onListening)
+        if Threads.areToBeFew { runner.readExecutor = postgres.executor }
+        self.runner = runner
     }
 
     /// What serving and rebuilding have in common.

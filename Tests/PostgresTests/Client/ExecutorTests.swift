@@ -1,0 +1,129 @@
+import Foundation
+import TestKit
+import Testing
+
+@testable import Postgres
+
+/// What the thread that runs this is called.
+private func threadName() -> String {
+    let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+    return name?.trimmingCharacters(in: .newlines) ?? "unknown"
+}
+
+@Suite("Tasks on the client's own thread") struct ExecutorTests {
+    @Test("A task stays on the thread that has the connections, whatever it waits for")
+    func staysThere() async throws {
+        try await withClient { client in
+            try await client.execute("CREATE TABLE t (n int)")
+            let names = try await Task(executorPreference: client.executor) {
+                var names = [threadName()]
+                try await client.expect("SELECT 1::int", Int32(1))
+                names.append(threadName())
+                try await client.execute("INSERT INTO t VALUES (1)")
+                names.append(threadName())
+                try await client.withTransaction { transaction in
+                    _ = try await transaction.execute("INSERT INTO t VALUES (2)")
+                }
+                names.append(threadName())
+                try await Task.sleep(for: .milliseconds(5))
+                names.append(threadName())
+                return names
+            }.value
+            #expect(names == Array(repeating: "postgres", count: 5))
+            #expect(threadName() != "postgres")
+            try await client.expect("SELECT count(*) FROM t", Int64(2))
+        }
+    }
+
+    @Test("Reads, writes and transactions of many tasks there and elsewhere all have their own answers")
+    func many() async throws {
+        try await withClient { client in
+            try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY)")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<Int64(600) {
+                    let work: @Sendable () async throws -> Void = {
+                        for round in 0..<Int64(3) {
+                            let found = try await client.value("SELECT \(number * 10 + round)", as: Int64.self)
+                            guard found == number * 10 + round else { throw PostgresError(.decoding, "another's") }
+                        }
+                        if number % 3 == 0 {
+                            try await client.execute("INSERT INTO t VALUES (\(number))")
+                        } else if number % 3 == 1 {
+                            try await client.withTransaction { transaction in
+                                _ = try await transaction.execute("INSERT INTO t VALUES (\(number))")
+                                _ = try await transaction.execute("INSERT INTO t VALUES (\(-number))")
+                            }
+                        }
+                    }
+                    if number % 2 == 0 {
+                        group.addTask(executorPreference: client.executor) { try await work() }
+                    } else {
+                        group.addTask { try await work() }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await client.expect("SELECT count(*) FROM t", Int64(600))
+        }
+    }
+
+    @Test("A cancelled task there is told so")
+    func cancelled() async throws {
+        try await withClient { client in
+            let task = Task(executorPreference: client.executor) {
+                await code(of: { _ = try await client.read("SELECT pg_sleep(60)") })
+            }
+            try await eventually("it sleeps") {
+                // On another connection than the one that sleeps.
+                let rows = try await client.execute(
+                    """
+                    SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND wait_event = 'PgSleep'
+                    """)
+                return try #require(rows.first).decode(Int64.self) > 0
+            }
+            task.cancel()
+            #expect(await task.value == .cancelled)
+        }
+    }
+
+    @Test("When the client has ended, tasks go on elsewhere, and those that were under way come to an end")
+    func ended() async throws {
+        let (tasks, executor) = try await withClient { client in
+            let tasks = (0..<200).map { _ in
+                Task(executorPreference: client.executor) { await readOn(client) }
+            }
+            try await client.expect("SELECT 1::int", Int32(1))
+            return (tasks, client.executor)
+        }
+        var failures: [PostgresError.Code?] = []
+        for task in tasks { failures.append(await task.value) }
+        #expect(failures.allSatisfy { $0 == nil || $0 == .closed })
+        #expect(failures.contains(.closed))
+        let late = await Task(executorPreference: executor) { threadName() }.value
+        #expect(late != "postgres")
+    }
+
+    /// Some reads before the end, some at it, some after it.
+    private func readOn(_ client: PostgresClient) async -> PostgresError.Code? {
+        for _ in 0..<50 {
+            if let code = await code(of: { _ = try await client.read("SELECT 1") }) { return code }
+            await Task.yield()
+        }
+        return nil
+    }
+
+    @Test("A task may use as much of the stack as on any other thread")
+    func stack() async throws {
+        @Sendable func depth(_ count: Int) -> Int {
+            withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 16) { memory in
+                memory[0] = UInt8(truncatingIfNeeded: count)
+                return count == 0 ? Int(memory[0]) : depth(count - 1) + 1
+            }
+        }
+        try await withClient { client in
+            let reached = await Task(executorPreference: client.executor) { depth(200) }.value
+            #expect(reached == 200)
+        }
+    }
+}
