@@ -14,13 +14,16 @@ struct ASCIIWriter {
         self.memory = memory
     }
 
+    /// There only as long as the memory.
+    var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+
     mutating func byte(_ byte: UInt8) {
         memory[count] = byte
         count += 1
     }
 
-    mutating func string(_ text: String) {
-        var text = text
+    mutating func string(_ text: some StringProtocol) {
+        var text = Substring(text)
         text.withUTF8 { bytes in
             memory[count...].copyBytes(from: bytes)
             count += bytes.count

@@ -44,14 +44,12 @@ public struct IdentitySeal: Sendable {
     /// Seconds for which a signature is honoured.
     public static let lifetime: Int64 = 60
 
-    private let key: SymmetricKey
     /// Has taken in the key: a signature goes on from a copy.
     private let keyed: HMAC<SHA256>
 
     /// Seals with a key derived from the installation's.
     public init(_ secret: SecretKey) {
-        self.key = secret.derived(.identity)
-        self.keyed = HMAC(key: key)
+        self.keyed = HMAC(key: secret.derived(.identity))
     }
 
     /// The value of ``Claims/headerName`` for a request.
@@ -77,15 +75,10 @@ public struct IdentitySeal: Sendable {
             text.byte(UInt8(ascii: "."))
             claims.write(into: &text)
             let payload = text.count
-            text.byte(UInt8(ascii: "\n"))
-            text.string(method)
-            text.byte(UInt8(ascii: "\n"))
-            text.string(path)
-            var hmac = keyed
-            hmac.update(data: UnsafeRawBufferPointer(rebasing: memory[..<text.count]))
+            let code = code(behind: &text, method, path)
             text.count = payload
             text.byte(UInt8(ascii: "."))
-            hmac.finalize().withUnsafeBytes { text.hex($0) }
+            code.withUnsafeBytes { text.hex($0) }
             return try body(UnsafeRawBufferPointer(rebasing: memory[..<text.count]))
         }
     }
@@ -95,24 +88,29 @@ public struct IdentitySeal: Sendable {
         guard let dot = field.utf8.lastIndex(of: UInt8(ascii: ".")),
             let code = Hex.decode(field[field.index(after: dot)...].utf8)
         else { return nil }
-        let payload = String(field[..<dot])
-        // Compares in constant time.
-        guard HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: signed(payload, method, path), using: key),
-            let firstDot = payload.firstIndex(of: "."), let expires = Int64(payload[..<firstDot]),
+        let payload = field[..<dot]
+        let size = payload.utf8.count + method.utf8.count + path.utf8.count + 2
+        let isSigned = withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { memory in
+            var text = ASCIIWriter(memory)
+            text.string(payload)
+            // Compares in constant time.
+            return self.code(behind: &text, method, path) == code
+        }
+        guard isSigned, let firstDot = payload.firstIndex(of: "."), let expires = Int64(payload[..<firstDot]),
             expires >= now, expires <= now + 2 * Self.lifetime
         else { return nil }
         return Claims(payload: payload[payload.index(after: firstDot)...])
     }
 
-    private func signed(_ payload: String, _ method: String, _ path: String) -> Data {
-        var bytes = Data()
-        bytes.reserveCapacity(payload.utf8.count + method.utf8.count + path.utf8.count + 2)
-        bytes.append(contentsOf: payload.utf8)
-        bytes.append(UInt8(ascii: "\n"))
-        bytes.append(contentsOf: method.utf8)
-        bytes.append(UInt8(ascii: "\n"))
-        bytes.append(contentsOf: path.utf8)
-        return bytes
+    /// The code of a payload that has been written, for one method and path.
+    private func code(behind text: inout ASCIIWriter, _ method: String, _ path: String) -> HMAC<SHA256>.MAC {
+        text.byte(UInt8(ascii: "\n"))
+        text.string(method)
+        text.byte(UInt8(ascii: "\n"))
+        text.string(path)
+        var hmac = keyed
+        hmac.update(data: text.written)
+        return hmac.finalize()
     }
 }
 
