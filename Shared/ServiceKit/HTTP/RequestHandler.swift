@@ -32,7 +32,8 @@ final class RequestHandler: ChannelInboundHandler {
 
     private let responder: ServiceResponder
     private let readExecutor: (any TaskExecutor)?
-    private let patience: TimeAmount
+    /// How long a client may take to read an answer of more than the sockets hold.
+    private var patience: TimeAmount
     /// Succeeds when the connection is closed and nothing is under way for it.
     var ended: EventLoopPromise<Void>?
 
@@ -47,12 +48,16 @@ final class RequestHandler: ChannelInboundHandler {
     /// The last answer has been given.
     private var isEnded = false
     /// Waits for the client to read before it lets the next request in.
-    private var stalled: Scheduled<Void>?
+    private var isStalled = false
+    /// Closes a connection whose client does not read.
+    private var deadline: Scheduled<Void>?
+    /// When the sockets have taken the last answer.
+    private var written: EventLoopFuture<Void>?
     private var date = HTTPDate()
 
     /// - Parameters:
     ///   - readExecutor: runs the handlers of GET and HEAD; nil where all others run.
-    ///   - patience: how long a client may take to read an answer of more than the sockets hold.
+    ///   - patience: how long a client may take to read an answer.
     init(responder: ServiceResponder, readExecutor: (any TaskExecutor)?, patience: TimeAmount) {
         self.responder = responder
         self.readExecutor = readExecutor
@@ -67,7 +72,7 @@ final class RequestHandler: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         isEnded = true
-        stalled?.cancel()
+        deadline?.cancel()
         breakOff(ChannelError.ioOnClosedChannel)
         if task == nil { ended?.succeed() }
     }
@@ -75,6 +80,7 @@ final class RequestHandler: ChannelInboundHandler {
     /// Gives up the request that is being answered: its answer is the last.
     func cancel() {
         isLast = true
+        patience = Self.lingering
         if let task {
             task.cancel()
         } else {
@@ -151,7 +157,9 @@ final class RequestHandler: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequest, _ body: RequestBody) {
         guard let context else { return }
-        if Self.saysClose(head.headerFields) { isLast = true }
+        // NIO's parser reads nothing behind what could be a change of protocol, which no route makes.
+        let endsParsing = head.method == .connect || head.headerFields[.upgrade] != nil
+        if endsParsing || Self.saysClose(head.headerFields) { isLast = true }
         let eventLoop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
         let responder = responder
@@ -199,8 +207,14 @@ final class RequestHandler: ChannelInboundHandler {
         var head = head
         head.headerFields[.date] = date.text
         if isLast { head.headerFields[.connection] = "close" }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if body.readableBytes > 0 { context.write(wrapOutboundOut(.body(body)), promise: nil) }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        written = promise.futureResult
+        if body.readableBytes > 0 {
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            context.write(wrapOutboundOut(.body(body)), promise: promise)
+        } else {
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        }
     }
 
     /// The end of an answer is what the next request waits for.
@@ -215,22 +229,29 @@ final class RequestHandler: ChannelInboundHandler {
     private func letNextIn() {
         guard let context, !isEnded else { return }
         if context.channel.isWritable {
-            stalled?.cancel()
-            stalled = nil
+            isStalled = false
+            deadline?.cancel()
             endAnswer()
-        } else if stalled == nil {
-            let channel = context.channel
-            stalled = context.eventLoop.assumeIsolated().scheduleTask(in: patience) { channel.close(promise: nil) }
+        } else if !isStalled {
+            isStalled = true
+            close(context.channel, in: patience)
         }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if stalled != nil { letNextIn() }
+        if isStalled { letNextIn() }
+    }
+
+    private func close(_ channel: any Channel, in time: TimeAmount) {
+        deadline?.cancel()
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: time) { channel.close(promise: nil) }
     }
 
     // MARK: The end
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // More of what could not be parsed: the parser has said so already.
+        if error is ByteToMessageDecoderError { return }
         // A method or target that HTTPTypes refuses is as malformed as what the parser refuses.
         guard error is HTTPParserError || error is HTTP1TypeConversionError else {
             context.close(promise: nil)
@@ -239,7 +260,8 @@ final class RequestHandler: ChannelInboundHandler {
         if isEnded { return }
         isLast = true
         breakOff(error)
-        if task == nil, stalled == nil {
+        // What a connection that is closed had begun is malformed too, and nobody is there to be told.
+        if task == nil, !isStalled, context.channel.isActive {
             // Nobody waits for an answer to the rest of a request that has been answered.
             isInRequest ? finish() : refuse(Problem(.badRequest))
         }
@@ -258,18 +280,21 @@ final class RequestHandler: ChannelInboundHandler {
         // A client that has no more to ask may still read.
         guard case .some(.inputClosed) = event as? ChannelEvent, !isEnded else { return }
         isLast = true
-        if task == nil, stalled == nil { finish() }
+        if task == nil, !isStalled { finish() }
     }
 
     /// Closes behind what has been written, and then the rest.
     private func finish() {
         guard let context else { return }
         isEnded = true
-        let channel = context.channel
-        let closed = context.eventLoop.makePromise(of: Void.self)
-        context.close(mode: .output, promise: closed)
-        closed.futureResult.assumeIsolated().whenComplete { _ in
-            channel.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
-        }
+        close(context.channel, in: patience)
+        guard let written else { return closeOutput() }
+        written.assumeIsolated().whenComplete { _ in self.closeOutput() }
+    }
+
+    private func closeOutput() {
+        guard let context else { return }
+        context.close(mode: .output, promise: nil)
+        close(context.channel, in: Self.lingering)
     }
 }

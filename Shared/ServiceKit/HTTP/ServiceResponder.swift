@@ -130,14 +130,18 @@ public struct ServiceResponder: Sendable {
             // A chunked body may turn out empty; it is not worth the difference.
             throw Problem(.unsupportedMediaType)
         }
+        let bytes: ByteBuffer
         do {
-            return try await body.collect(upTo: Self.bodyLimit)
+            bytes = try await body.collect(upTo: Self.bodyLimit)
         } catch is NIOTooManyBytesError {
             throw Problem(.payloadTooLarge)
         } catch {
             // What else can go wrong while reading is the client's: a broken chunk, a connection that ended.
             throw Problem(.badRequest, "The body could not be read.")
         }
+        // A stream ends, as if it were whole, when its reader is cancelled.
+        try Task.checkCancellation()
+        return bytes
     }
 
     private func tell(

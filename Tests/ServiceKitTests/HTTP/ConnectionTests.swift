@@ -93,6 +93,90 @@ import Testing
         }
     }
 
+    @Test func `a large answer is whole for a client that has no more to ask`() async throws {
+        let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: 8_000_000)
+        let routes = [(1, "/large"), (200, "/middle")].map { divisor, path in
+            Route(.get, path, access: .public) { _ in
+                .json(.ok, ByteBuffer(repeating: UInt8(ascii: "x"), count: piece.readableBytes / divisor))
+            }
+        }
+        try await TestService.with(routes) { service in
+            let wire = try await Wire(port: service.port)
+            try await wire.send(TestService.request("GET", "/large"))
+            try await wire.endSending()
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await wire.answer()?.body.count == piece.readableBytes)
+            #expect(try await wire.isEnded())
+            // Many that the sockets do not hold all, and the end behind them.
+            let many = try await Wire(port: service.port)
+            try await many.send(String(repeating: TestService.request("GET", "/middle"), count: 300))
+            try await many.endSending()
+            try await Task.sleep(for: .milliseconds(100))
+            for _ in 1...300 { #expect(try await many.answer()?.body.count == piece.readableBytes / 200) }
+            #expect(try await many.isEnded())
+        }
+    }
+
+    @Test func `what cannot be parsed may come in many pieces`() async throws {
+        let gate = Gate()
+        let slow = Route(.get, "/slow", access: .public) { _ in
+            await gate.pass()
+            return .text(.ok, "done")
+        }
+        try await TestService.with([slow]) { service in
+            let endless = try await Wire(port: service.port)
+            let part = String(repeating: "x", count: 50_000)
+            try await endless.send("GET / HTTP/1.1\r\nx: \(part)")
+            for _ in 1...5 { try? await endless.send(part) }
+            try expectProblem(try #require(try await endless.answer()), .badRequest)
+            // Behind a request that is being answered.
+            let wire = try await Wire(port: service.port)
+            try await wire.send(TestService.request("GET", "/slow"))
+            await gate.waitUntilEntered()
+            for _ in 1...5 {
+                try await wire.send("nonsense\r\n\r\n")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            gate.open()
+            #expect(try await wire.answer()?.text == "done")
+            try expectProblem(try #require(try await wire.answer()), .badRequest)
+            #expect(try await wire.isEnded())
+        }
+    }
+
+    @Test func `who asks for another protocol is answered in this one, as the last`() async throws {
+        try await TestService.with([Self.fast]) { service in
+            let wire = try await Wire(port: service.port)
+            try await wire.send(
+                TestService.request("GET", "/fast", fields: ["connection: upgrade", "upgrade: h2c"])
+                    + TestService.request("GET", "/fast"))
+            let answer = try #require(try await wire.answer())
+            #expect(answer.text == "fast")
+            #expect(answer["connection"] == "close")
+            #expect(try await wire.isEnded())
+        }
+    }
+
+    @Test func `a request that is not whole when the process ends is given up`() async throws {
+        let wasRun = Mutex(false)
+        let route = Route(.post, "/ring", access: .public) { _ in
+            wasRun.withLock { $0 = true }
+            return .empty()
+        }
+        try await TestService.with([Self.fast, route], shutdownLimit: .seconds(1)) { service in
+            let head = try await Wire(port: service.port)
+            try await head.send("GET / HTTP/1.1\r\nhost")
+            let body = try await Wire(port: service.port)
+            try await body.send(String(TestService.request("POST", "/ring", body: #"{"a":1}"#).dropLast(7)))
+            #expect(try await service.send("GET", "/fast").text == "fast")
+            await service.group.triggerGracefulShutdown()
+            #expect(try await head.isEnded())
+            try expectProblem(try #require(try await body.answer()), .temporarilyUnavailable)
+            #expect(try await body.isEnded())
+        }
+        #expect(!wasRun.withLock { $0 })
+    }
+
     @Test func `a request is refused before its body has come, and the next one is read behind it`() async throws {
         try await TestService.with(Things.routes) { service in
             let wire = try await Wire(port: service.port)
