@@ -52,13 +52,6 @@ import Testing
 
     @Test func `what the routes need ends after them`() async throws {
         let order = Mutex<[String]>([])
-        struct Part: Service {
-            let ended: @Sendable () -> Void
-            func run() async throws {
-                try await gracefulShutdown()
-                ended()
-            }
-        }
         let gate = Gate()
         let routes = [
             Route(.get, "/slow", access: .public) { _ in
