@@ -20,7 +20,7 @@ struct KeyedRequest: Sendable, Hashable {
     /// - Returns: nil for a request without a key.
     /// - Throws: `Problem` (400) for a key that is none.
     init?(_ request: ServiceRequest, by caller: Claims? = nil, hashing secret: SymmetricKey) throws(Problem) {
-        guard let name = Self.field, let key = request.head.headerFields[name] else { return nil }
+        guard let name = Self.field, let key = request.head.headerFields.value(of: name) else { return nil }
         guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
             throw Problem(.badRequest, "Idempotency-Key must have 1 to 255 characters, all of them printable ASCII.")
         }

@@ -7,6 +7,7 @@ import Postgres
 struct Calls: Sendable {
     let postgres: PostgresClient
     let outbox: Outbox
+    let newRequests: NewRequests
     let idempotency: Idempotency
     let users: UserCopies
     let heroes: HeroCopies

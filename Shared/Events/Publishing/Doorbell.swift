@@ -7,6 +7,7 @@ final class Doorbell: Sendable {
     /// Wakes the task that rings at the leader's, by way of Redis.
     let elsewhere = Signal()
     private let leads = Atomic(false)
+    private let count = Atomic(0)
 
     var isLeading: Bool {
         get { leads.load(ordering: .acquiring) }
@@ -14,6 +15,11 @@ final class Doorbell: Sendable {
     }
 
     func ring() {
-        if isLeading { here.ring() } else { elsewhere.ring() }
+        if isLeading { return here.ring() }
+        count.add(1, ordering: .relaxed)
+        elsewhere.ring()
     }
+
+    /// How often it was rung for elsewhere since the last call.
+    func takeCount() -> Int { count.exchange(0, ordering: .relaxed) }
 }

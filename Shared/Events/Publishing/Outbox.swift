@@ -78,14 +78,14 @@ public struct Outbox: Sendable {
     ///   - subject: an expression over the CTE's columns, of type text.
     ///   - recipients: an expression of type uuid[].
     ///   - data: an expression of type json or jsonb that makes an object.
-    ///   - traceparent: the W3C trace context.
-    ///   - changed: the CTE's name.
+    ///   - traceparent: an expression of type text: the W3C trace context.
+    ///   - changed: the CTE's name, or a join of it with others.
     public func insertion(
-        _ type: String, subject: SQL, recipients: SQL = "'{}'::uuid[]", data: SQL, traceparent: String? = nil,
+        _ type: String, subject: SQL, recipients: SQL = "'{}'::uuid[]", data: SQL, traceparent: SQL = "NULL",
         from changed: SQL
     ) -> SQL {
         """
-        \(insert) SELECT \(type)::text, (\(subject))::text, \(recipients), (\(data))::jsonb, \(traceparent)::text \
+        \(insert) SELECT \(type)::text, (\(subject))::text, \(recipients), (\(data))::jsonb, (\(traceparent))::text \
         FROM \(changed)
         """
     }
@@ -103,7 +103,8 @@ public struct Outbox: Sendable {
         return try row.decode(Int64.self)
     }
 
-    /// Says that events have been committed, so that they go out at once and not at the relay's next look (250 ms).
+    /// Says that events have been committed, so that they go out at once, or with others that follow closely
+    /// (``RelaySettings/lookInterval``), and not at the relay's next look of its own accord (250 ms).
     public func committed() {
         doorbell.ring()
     }

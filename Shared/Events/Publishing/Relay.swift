@@ -142,13 +142,18 @@ public struct Relay: Service {
     /// Rings at the leader's for events that were committed here. NOTIFY and not Redis: it comes as long as there is a
     /// leader at all. Not in the transaction itself, where it would make commits wait for one another.
     private func ringElsewhere(until halt: Halt) async {
+        let doorbell = outbox.doorbell
+        var interval = settings.ringIntervals.lowerBound
         while true {
-            await outbox.doorbell.elsewhere.wait()
+            await doorbell.elsewhere.wait()
             if halt.isSet || Task.isCancelled { return }
             // The leader looks by itself in a moment; a ring that fails is no loss.
             _ = try? await postgres.execute("SELECT pg_notify(\(channel), '')")
             // Rings that come meanwhile are one.
-            try? await Task.sleep(for: settings.ringInterval)
+            _ = doorbell.takeCount()
+            try? await Task.sleep(for: interval)
+            interval = doorbell.takeCount() > 1 ? interval * 2 : interval / 2
+            interval = min(max(interval, settings.ringIntervals.lowerBound), settings.ringIntervals.upperBound)
         }
     }
 }

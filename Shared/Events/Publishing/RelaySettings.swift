@@ -18,8 +18,14 @@ public struct RelaySettings: Sendable {
     var silence: Duration = .seconds(5)
     /// How often each replica measures how much waits to be published.
     var measureInterval: Duration = .seconds(5)
-    /// The shortest time between two rings at another process' leader.
-    var ringInterval: Duration = .milliseconds(2)
+    /// The shortest time between two looks when the first has found many events, but not a full batch. Few go out at
+    /// once; of many, more share what a look costs, which is five statements and a commit.
+    var lookInterval: Duration = .milliseconds(20)
+    /// How many events are many.
+    var many = 10
+    /// The shortest time between two rings at another process' leader: the first where it is quiet or one commit waits
+    /// for the other, up to the second where many come together.
+    var ringIntervals: ClosedRange<Duration> = .milliseconds(2) ... .milliseconds(20)
     /// Rows deleted in one statement.
     var prunePiece = 1000
 

@@ -64,12 +64,14 @@ struct RelayTerm: Sendable {
         while true {
             // Before the look, so that what was committed before the end was told is seen by it.
             let isLast = halt.isSet
+            let began = ContinuousClock.now
             let rows = try await give()
             publisher.publish(rows)
             if let last = rows.last { metrics.gave(rows.count, through: last.attributes.position) }
             try Task.checkCancellation()
             if rows.count == settings.batch { continue }
             if isLast { return }
+            if rows.count >= settings.many { try await Task.sleep(until: began + settings.lookInterval) }
             await outbox.doorbell.here.wait(until: .now + settings.pollInterval)
         }
     }

@@ -66,8 +66,22 @@ final class Signal: Sendable {
         }
     }
 
+    /// Takes a ring that nobody waited for.
+    private func wasRung() -> Bool {
+        state.withLock { state in
+            switch state {
+            case .rung:
+                state = .quiet
+                return true
+            case .stopped: return true
+            case .quiet, .waiting: return false
+            }
+        }
+    }
+
     /// As ``wait()``, but no longer than until an instant.
     func wait(until deadline: ContinuousClock.Instant) async {
+        if wasRung() { return }
         let alarm = Task {
             // The deadline itself; cancelled when the ring comes first.
             do { try await Task.sleep(until: deadline, clock: .continuous) } catch { return }

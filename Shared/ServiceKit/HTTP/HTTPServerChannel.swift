@@ -11,8 +11,8 @@ import NIOHTTPTypesHTTP1
 /// the event loop and a task; here that happens once for each request and once for each answer.
 struct HTTPServerChannel: ServerChildChannel {
     let responder: ServiceResponder
-    /// Runs the handlers of GET and HEAD; nil where all others run.
-    let readExecutor: (any TaskExecutor)?
+    /// Runs the handlers; nil where all tasks run.
+    let executor: (any TaskExecutor)?
     let idleTimeout: Duration
 
     /// One connection.
@@ -37,7 +37,7 @@ struct HTTPServerChannel: ServerChildChannel {
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
             let handler = RequestHandler(
-                responder: responder, readExecutor: readExecutor, patience: .nanoseconds(idleTimeout.nanoseconds))
+                responder: responder, executor: executor, patience: .nanoseconds(idleTimeout.nanoseconds))
             let ended = channel.eventLoop.makePromise(of: Void.self)
             handler.ended = ended
             do {

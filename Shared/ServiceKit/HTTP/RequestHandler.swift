@@ -31,7 +31,7 @@ final class RequestHandler: ChannelInboundHandler {
     }
 
     private let responder: ServiceResponder
-    private let readExecutor: (any TaskExecutor)?
+    private let executor: (any TaskExecutor)?
     /// How long a client may take to read an answer of more than the sockets hold.
     private var patience: TimeAmount
     /// Succeeds when the connection is closed and nothing is under way for it.
@@ -56,11 +56,11 @@ final class RequestHandler: ChannelInboundHandler {
     private var date = HTTPDate()
 
     /// - Parameters:
-    ///   - readExecutor: runs the handlers of GET and HEAD; nil where all others run.
+    ///   - executor: runs the handlers; nil where all tasks run.
     ///   - patience: how long a client may take to read an answer.
-    init(responder: ServiceResponder, readExecutor: (any TaskExecutor)?, patience: TimeAmount) {
+    init(responder: ServiceResponder, executor: (any TaskExecutor)?, patience: TimeAmount) {
         self.responder = responder
-        self.readExecutor = readExecutor
+        self.executor = executor
         self.patience = patience
     }
 
@@ -158,13 +158,12 @@ final class RequestHandler: ChannelInboundHandler {
     private func begin(_ head: HTTPRequest, _ body: RequestBody) {
         guard let context else { return }
         // NIO's parser reads nothing behind what could be a change of protocol, which no route makes.
-        let endsParsing = head.method == .connect || head.headerFields[.upgrade] != nil
+        let endsParsing = head.method == .connect || head.headerFields.contains(.upgrade)
         if endsParsing || Self.saysClose(head.headerFields) { isLast = true }
         let eventLoop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
         let responder = responder
-        let isRead = head.method == .get || head.method == .head
-        task = Task(executorPreference: isRead ? readExecutor : nil) {
+        task = Task(executorPreference: executor) {
             let response = await responder.respond(to: head, body: body)
             let body = try? await response.body.bytes()
             eventLoop.execute { handler.value.answer(response.head, body) }
@@ -173,7 +172,7 @@ final class RequestHandler: ChannelInboundHandler {
 
     /// RFC 9112, section 9.6.
     private static func saysClose(_ fields: HTTPFields) -> Bool {
-        guard let field = fields[.connection] else { return false }
+        guard let field = fields.value(of: .connection) else { return false }
         return field.lowercased().split { $0 == "," || $0 == " " }.contains("close")
     }
 

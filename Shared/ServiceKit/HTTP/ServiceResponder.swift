@@ -54,13 +54,14 @@ public struct ServiceResponder: Sendable {
     ///   - body: read only when it is wanted.
     public func respond(to head: HTTPRequest, body: RequestBody) async -> Response {
         let start = ContinuousClock.now
-        let requestID = RequestIdentifier.accepted(head.headerFields[Self.requestIDField]) ?? RequestIdentifier.random()
+        let requestID =
+            RequestIdentifier.accepted(head.headerFields.value(of: Self.requestIDField)) ?? RequestIdentifier.random()
         let target = head.path ?? "/"
         let probe = Health.Probe(target: target)
         if let probe {
             return sealed(await health.response(to: probe, method: head.method, requestID: requestID), requestID)
         }
-        let trace = TraceContext(continuing: head.headerFields[Self.traceField])
+        let trace = TraceContext(continuing: head.headerFields.value(of: Self.traceField))
         var progress = Progress()
         var response: Response
         do {
@@ -87,7 +88,7 @@ public struct ServiceResponder: Sendable {
         _ head: HTTPRequest, _ body: RequestBody, _ target: String, _ requestID: String, _ trace: TraceContext,
         _ progress: inout Progress
     ) async throws -> Response {
-        guard let field = head.headerFields[Self.identityField],
+        guard let field = head.headerFields.value(of: Self.identityField),
             let claims = seal.verify(field, method: head.method.rawValue, path: target, now: now())
         else { throw Problem(.notAuthenticated, "The request does not say in a valid way who it comes from.") }
         switch table.match(head.method, target: target) {
@@ -117,16 +118,16 @@ public struct ServiceResponder: Sendable {
     }
 
     private static func mayHaveLongBody(_ head: HTTPRequest) -> Bool {
-        head.headerFields[.transferEncoding] != nil
-            || head.headerFields[.contentLength].flatMap { Int($0) }.map { $0 > bodyLimit } ?? false
+        head.headerFields.contains(.transferEncoding)
+            || head.headerFields.value(of: .contentLength).flatMap { Int($0) }.map { $0 > bodyLimit } ?? false
     }
 
     private func read(_ body: RequestBody, of head: HTTPRequest, for route: Route) async throws -> ByteBuffer {
-        let length = head.headerFields[.contentLength]
-        let isChunked = head.headerFields[.transferEncoding] != nil
+        let length = head.headerFields.value(of: .contentLength)
+        let isChunked = head.headerFields.contains(.transferEncoding)
         guard isChunked || (length != nil && length != "0") else { return ByteBuffer() }
         if let length = length.flatMap({ Int($0) }), length > Self.bodyLimit { throw Problem(.payloadTooLarge) }
-        if route.accepts == .json, !MediaType.isJSON(head.headerFields[.contentType]) {
+        if route.accepts == .json, !MediaType.isJSON(head.headerFields.value(of: .contentType)) {
             // A chunked body may turn out empty; it is not worth the difference.
             throw Problem(.unsupportedMediaType)
         }

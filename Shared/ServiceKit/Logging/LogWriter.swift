@@ -75,7 +75,7 @@ public final class LogWriter: Sendable {
     }
 
     /// Microseconds for which lines gather while there are any.
-    private static let pause: UInt32 = 2_000
+    private static let pause: UInt32 = 10_000
 
     @discardableResult
     private func drainOnce() -> Bool {

@@ -48,10 +48,10 @@ public struct ServiceRunner: Sendable {
 
     /// What runs beside the server, in the order of its start; it ends in the opposite order, after the server.
     public var services: [any Service]
-    /// Runs the handlers of GET and HEAD: that of the client of Postgres that they ask, so that their statements leave in
-    /// common batches and no other thread is woken for them. While one computes, the others wait. nil runs them where
-    /// all others run, on the threads that all tasks share.
-    public var readExecutor: (any TaskExecutor)?
+    /// Runs the handlers: that of the client of Postgres that they ask, so that their statements leave in common batches
+    /// and no other thread is woken for them. While one computes, the others wait. nil runs them on the threads that all
+    /// tasks share.
+    public var executor: (any TaskExecutor)?
 
     private let configuration: Configuration
     private let table: RouteTable
@@ -91,7 +91,7 @@ public struct ServiceRunner: Sendable {
         let server = HTTPServerChannel(
             responder: ServiceResponder(
                 table: table, seal: seal, health: health, log: log, logger: logger, metrics: registry),
-            readExecutor: readExecutor, idleTimeout: configuration.idleTimeout
+            executor: executor, idleTimeout: configuration.idleTimeout
         ).server(
             configuration: .init(address: .hostname(configuration.host, port: configuration.port), backlog: 1024),
             onServerRunning: { [health, onListening] channel in

@@ -20,7 +20,8 @@ extension RunningCalls {
         let secret = try SecretKey(Self.secret)
         let nobody = InternalClient(name: "calls", addresses: [], seal: IdentitySeal(secret), http: .shared)
         return Calls(
-            postgres: client, outbox: outbox, idempotency: Idempotency(schema: "calls", secret: secret),
+            postgres: client, outbox: outbox, newRequests: NewRequests(client, outbox, executor: nil),
+            idempotency: Idempotency(schema: "calls", secret: secret),
             users: UserCopies(postgres: client, accounts: nobody), heroes: HeroCopies(postgres: client, heroes: nobody),
             pages: PageLinks(publicURL: Self.publicURL), ledger: EventLedger(outbox, postgres: client),
             reminders: ReminderBell(), now: Instant.now

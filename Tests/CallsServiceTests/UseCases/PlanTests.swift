@@ -1,4 +1,5 @@
 import CallsDomain
+import Events
 import Foundation
 import Postgres
 import ServiceKit
@@ -47,6 +48,30 @@ import Testing
                 let plan = try await Self.plan(RequestRows.select(5000), client)
                 try Self.expectIndexes(plan, "detail")
             }
+        }
+    }
+
+    @Test func `Storing many at once reads no more than their heroes and pairs`() async throws {
+        try await RunningCalls.with { app async throws in
+            try await app.sql(
+                """
+                INSERT INTO calls.heroes SELECT n, gen_random_uuid(), true, 100, 1 FROM generate_series(1, 20000) n;
+                INSERT INTO calls.requests (user_id, hero_id, hero_user_id, message, estimated_length, rate_in_cents,
+                    created, updated)
+                SELECT gen_random_uuid(), n, gen_random_uuid(), 'm', 30, 100, now(), now() FROM generate_series(1, 20000) n;
+                VACUUM ANALYZE calls.heroes, calls.requests;
+                """)
+            let entries = (1...32).map { number in
+                NewRequests.Entry(
+                    requester: UUID(), heroID: Int64(number * 100), message: "m", estimatedLength: 30, created: .now(),
+                    traceparent: "")
+            }
+            try await app.withClient { client in
+                let outbox = Outbox(service: CallsSchema.name)
+                let plan = try await Self.plan(NewRequests.insertion(of: entries, outbox), client)
+                #expect(plan.contains("heroes_pkey") && !plan.contains("Seq Scan"), "\(plan)")
+            }
+            #expect(try await app.sql("SELECT count(*) FROM calls.outbox") == "32")
         }
     }
 

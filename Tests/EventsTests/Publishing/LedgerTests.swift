@@ -125,7 +125,7 @@ import Testing
         try await Stage.with { stage in
             let outbox = Outbox(service: Stage.source)
             let insertion = outbox.insertion(
-                "thing.changed", subject: "id", data: "json_build_object('number', version)", traceparent: nil,
+                "thing.changed", subject: "id", data: "json_build_object('number', version)", traceparent: "NULL",
                 from: "changed")
             for _ in 1...2 {
                 try await stage.client.execute(

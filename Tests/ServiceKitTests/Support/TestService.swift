@@ -46,7 +46,7 @@ struct TestService: Sendable {
     static func with(
         _ routes: [Route], checks: [Health.Check] = [], services: [any Service] = [],
         drainDelay: Duration = .milliseconds(1), shutdownLimit: Duration = .seconds(10),
-        idleTimeout: Duration = .seconds(90), readExecutor: (any TaskExecutor)? = nil,
+        idleTimeout: Duration = .seconds(90), executor: (any TaskExecutor)? = nil,
         _ body: (TestService) async throws -> Void
     ) async throws {
         let log = LogLines()
@@ -61,7 +61,7 @@ struct TestService: Sendable {
         var runner = ServiceRunner(
             configuration, table: RouteTable(routes), seal: seal, checks: checks, services: services,
             registry: registry, log: log.writer, logger: logger, onListening: { found.yield($0) })
-        runner.readExecutor = readExecutor
+        runner.executor = executor
         let group = runner.group(endingOn: [])
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

@@ -105,7 +105,7 @@ final class TokenStore: Sendable {
     private func revoked(_ trace: TraceContext) -> SQL {
         outbox.insertion(
             "token.revoked", subject: "user_id::text", data: "json_build_object('user', user_id, 'tokens', tokens)",
-            traceparent: trace.traceparent, from: "ended")
+            traceparent: "\(trace.traceparent)", from: "ended")
     }
 
     /// Makes the copies of all of a user's tokens say what is true now. The transaction has changed the user's row and

@@ -33,8 +33,10 @@ public struct CallsProcess: Sendable {
             schema: CallsSchema.name, secret: settings.secret,
             now: { Timestamp(microseconds: now().microseconds) })
         let bell = ReminderBell()
+        let executor = Threads.areToBeFew ? postgres.executor : nil
         let calls = Calls(
-            postgres: postgres, outbox: outbox, idempotency: idempotency,
+            postgres: postgres, outbox: outbox,
+            newRequests: NewRequests(postgres, outbox, executor: executor), idempotency: idempotency,
             users: UserCopies(postgres: postgres, accounts: parts.accounts, patience: settings.ownerPatience),
             heroes: HeroCopies(postgres: postgres, heroes: parts.heroes, patience: settings.ownerPatience),
             pages: PageLinks(publicURL: settings.publicURL), ledger: EventLedger(outbox, postgres: postgres),
@@ -54,7 +56,7 @@ public struct CallsProcess: Sendable {
                 IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
             ],
             registry: registry, log: log, logger: logger, onListening: onListening)
-        if Threads.areToBeFew { runner.readExecutor = postgres.executor }
+        runner.executor = executor
         self.runner = runner
     }
 

@@ -20,11 +20,11 @@ extension Calls {
             let asked = try Asked(request)
             let now = now()
             do {
-                // Without a key it is one statement, which needs no transaction around it.
+                // Without a key it needs no transaction of its own.
                 guard attempt.isKeyed else {
-                    defer { outbox.committed() }
-                    if let call = try await created(asked, by: user.id, at: now, request) { return .callRequest(call) }
+                    if let call = try await stored(asked, by: user.id, at: now, request) { return .callRequest(call) }
                     let new = try await checked(asked, by: user.id, request)
+                    defer { outbox.committed() }
                     return try created(new, at: now, by: try await postgres.execute(inserting(new, at: now, request)))
                 }
                 let new = try await checked(asked, by: user.id, request)
@@ -93,56 +93,43 @@ extension Calls {
         throw FieldError("This must be the id of a hero.")
     }
 
-    /// Looks the hero up in the statement that inserts, which is one way to Postgres instead of two.
+    /// Stores it beside what others ask for at the same time.
     ///
-    /// - Returns: nil when nothing was inserted: something is wrong, or the copy of the hero is not enough to tell.
-    private func created(
+    /// - Returns: nil when nothing was stored: something is wrong, or the copy of the hero is not enough to tell.
+    private func stored(
         _ asked: Asked, by requester: UUID, at now: Instant, _ request: ServiceRequest
     ) async throws -> StoredRequest? {
         var fields = asked.fields
         guard let (message, length, heroID) = try? fields.finish(asked.message, asked.length, asked.heroID) else {
             return nil
         }
-        // The rules of NewCallRequest that are about the hero.
-        let row: SQL = """
-            SELECT \(requester)::uuid, id, user_id, \(message)::text, \(length)::bigint, rate_in_cents,
-                \(now)::timestamptz, \(now)::timestamptz
-            FROM calls.heroes WHERE id = \(heroID) AND accepted AND user_id <> \(requester)
-            """
-        let rows = try await postgres.execute(inserting(row, request))
-        guard let (id, owner) = try rows.first?.decode((Int64, UUID).self) else { return nil }
-        let call = CallRequest(requester: requester, heroOwner: owner, estimatedLength: length)
-        return StoredRequest(id: id, heroID: heroID, message: message, call: call, created: now, updated: now)
-    }
-
-    private func inserting(_ new: NewCallRequest, at now: Instant, _ request: ServiceRequest) -> SQL {
-        inserting(
-            """
-            VALUES (\(new.requester), \(new.hero.id), \(new.hero.owner), \(new.message), \(new.estimatedLength),
-                \(new.hero.rateInCents), \(now), \(now))
-            """, request)
+        let entry = NewRequests.Entry(
+            requester: requester, heroID: heroID, message: message, estimatedLength: length, created: now,
+            traceparent: request.trace.traceparent)
+        guard let stored = try await newRequests.store(entry) else { return nil }
+        let call = CallRequest(requester: requester, heroOwner: stored.heroOwner, estimatedLength: length)
+        return StoredRequest(id: stored.id, heroID: heroID, message: message, call: call, created: now, updated: now)
     }
 
     /// The row and its event, in one statement. Two open requests of a pair are a conflict that the database finds.
-    ///
-    /// - Parameter row: a VALUES or a SELECT of the columns named here.
-    private func inserting(_ row: SQL, _ request: ServiceRequest) -> SQL {
+    private func inserting(_ new: NewCallRequest, at now: Instant, _ request: ServiceRequest) -> SQL {
         let event = outbox.insertion(
             "call.requested", subject: "id::text", recipients: "ARRAY[user_id, hero_user_id]",
-            data: CallEvent.dataOfRow, traceparent: request.trace.traceparent, from: "created")
+            data: CallEvent.dataOfRow, traceparent: "\(request.trace.traceparent)", from: "created")
         return """
             WITH created AS (
                 INSERT INTO calls.requests (user_id, hero_id, hero_user_id, message, estimated_length, rate_in_cents,
                     created, updated)
-                \(row)
+                VALUES (\(new.requester), \(new.hero.id), \(new.hero.owner), \(new.message), \(new.estimatedLength),
+                    \(new.hero.rateInCents), \(now), \(now))
                 RETURNING id, user_id, hero_id, hero_user_id, status, estimated_length
             ), published AS (\(event))
-            SELECT id, hero_user_id FROM created
+            SELECT id FROM created
             """
     }
 
     private func created(_ new: NewCallRequest, at now: Instant, by rows: PostgresRows) throws -> Response {
-        guard let (id, _) = try rows.first?.decode((Int64, UUID).self) else { throw PostgresError(.decoding, "no id") }
+        guard let id = try rows.first?.decode(Int64.self) else { throw PostgresError(.decoding, "no id") }
         let call = CallRequest(
             requester: new.requester, heroOwner: new.hero.owner, estimatedLength: new.estimatedLength)
         return .callRequest(
