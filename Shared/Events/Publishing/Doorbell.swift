@@ -4,7 +4,7 @@ import Synchronization
 final class Doorbell: Sendable {
     /// Wakes the relay of this process.
     let here = Signal()
-    /// Wakes the task that rings at the leader's, by way of Redis.
+    /// Wakes the task that rings at the leader's, by way of Postgres.
     let elsewhere = Signal()
     private let leads = Atomic(false)
     private let count = Atomic(0)

@@ -90,8 +90,10 @@ import Testing
 
     @Test func `what Postgres refuses leaves nothing, and each is told to try alone`() async throws {
         try await Self.with { app, store in
-            let stored = try await store([Self.entry(1), Self.entry(2, length: 17), Self.entry(3)])
-            #expect(stored == [nil, nil, nil])
+            for wrong in [Self.entry(2, length: 17), Self.entry(2, message: "\0")] {
+                let stored = try await store([Self.entry(1), wrong, Self.entry(3)])
+                #expect(stored == [nil, nil, nil])
+            }
             #expect(try await app.sql("SELECT count(*) FROM calls.requests") == "0")
             #expect(try await app.sql("SELECT count(*) FROM calls.outbox") == "0")
         }

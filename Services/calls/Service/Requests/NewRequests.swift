@@ -72,8 +72,8 @@ struct NewRequests: Sendable {
                 guard let index = firsts[Pair(requester: requester, heroID: heroID)] else { continue }
                 outcomes[index] = .success(Stored(id: id, heroOwner: owner))
             }
-        } catch let error as PostgresError where error.code == .server && !error.isUnavailable {
-            // Postgres has refused all for the sake of one.
+        } catch let error as PostgresError where error.isOfOneEntry {
+            // Each is told by itself.
         } catch {
             for index in indices { outcomes[index] = .failure(error) }
         }
@@ -112,5 +112,12 @@ struct NewRequests: Sendable {
             ), published AS (\(event))
             SELECT id, user_id, hero_id, hero_user_id FROM created
             """
+    }
+}
+
+extension PostgresError {
+    /// Whether all may have been refused for what one of them holds, or meets.
+    fileprivate var isOfOneEntry: Bool {
+        code == .encoding || code == .server && !isUnavailable
     }
 }
