@@ -99,6 +99,32 @@ import Testing
         }
     }
 
+    @Test func `one alone is stored as among others, or left to be tried by itself`() async throws {
+        try await Self.with { app, store in
+            let ada = UUID()
+            let entry = Self.entry(3, by: ada, message: "alone", length: 45, trace: 9)
+            let stored = try #require(try await store([entry]).first ?? nil)
+            #expect(stored.heroOwner == Self.owner(3))
+            let row = try await app.sql(
+                """
+                SELECT r.user_id, hero_id, message, estimated_length, rate_in_cents, status, r.created = updated,
+                    subject, traceparent, data->>'hero' FROM calls.requests r, calls.outbox WHERE r.id = \(stored.id)
+                """)
+            #expect(
+                row == """
+                    \(ada.text)|3|alone|45|300|o|t|\(stored.id)|\(entry.traceparent)|3
+                    """)
+            for wrong in [
+                entry, Self.entry(7, by: Self.owner(7)), Self.entry(8), Self.entry(99), Self.entry(1, length: 17),
+            ] {
+                let stored = try await store([wrong])
+                #expect(stored == [nil])
+            }
+            #expect(try await app.sql("SELECT count(*) FROM calls.requests") == "1")
+            #expect(try await app.sql("SELECT count(*) FROM calls.outbox") == "1")
+        }
+    }
+
     @Test func `a transaction that has a pair does not hold up the others`() async throws {
         try await Self.with { app, store in
             let (cam, hero) = (app.person(), Int64(1))
