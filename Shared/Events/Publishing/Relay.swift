@@ -149,7 +149,7 @@ public struct Relay: Service {
             if halt.isSet || Task.isCancelled { return }
             // The leader looks by itself in a moment; a ring that fails is no loss.
             _ = try? await postgres.execute("SELECT pg_notify(\(channel), '')")
-            // Rings that come meanwhile are one.
+            // Rings that come meanwhile are one: who rings often needs a pause, since each ring costs the leader a look.
             _ = doorbell.takeCount()
             try? await Task.sleep(for: interval)
             interval = doorbell.takeCount() > 1 ? interval * 2 : interval / 2

@@ -71,6 +71,7 @@ struct RelayTerm: Sendable {
             try Task.checkCancellation()
             if rows.count == settings.batch { continue }
             if isLast { return }
+            // So that the next look is for many too, while they come.
             if rows.count >= settings.many { try await Task.sleep(until: began + settings.lookInterval) }
             await outbox.doorbell.here.wait(until: .now + settings.pollInterval)
         }

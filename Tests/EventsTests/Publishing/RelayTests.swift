@@ -77,6 +77,23 @@ import Testing
         }
     }
 
+    @Test func `where many events come, looks for them keep their distance`() async throws {
+        try await Stage.with { stage in
+            var settings = RelaySettings()
+            (settings.many, settings.lookInterval) = (1, .seconds(1))
+            let leader = Replica(stage, settings: settings)
+            try await leader.leads()
+            let start = ContinuousClock.now
+            for number in 1...100 { try await leader.publish([number]) }
+            try await eventually("positions") { try await stage.positions() == Array(1...100) }
+            // A look gives its positions in one transaction. The first comes at once.
+            let looks = try await stage.value("SELECT count(DISTINCT xmin::text) FROM source.outbox", as: Int.self)
+            let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+            #expect((1...seconds + 2).contains(looks ?? 0), "in \(seconds) s")
+            try await leader.processes.stop()
+        }
+    }
+
     @Test func `a look reads what waits and not all that has waited`() async throws {
         try await Stage.with { stage in
             // The relay's plans are made for an empty table, which would better be read whole.

@@ -66,7 +66,7 @@ final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
 
     private func watch() async {
         while true {
-            // Cancelled by nobody; seldom enough to cost nothing.
+            // Nothing tells that a worker is stuck: it is looked after now and then, for as long as there is one.
             try? await Task.sleep(for: patience)
             let look = state.withLock { state in
                 let look = state.queue.look(at: .now)

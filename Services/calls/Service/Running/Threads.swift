@@ -4,8 +4,8 @@ import NIOCore
 ///
 /// On two cores one event loop has all of HTTP, and handlers run on the thread of the Postgres client: a request wakes
 /// two threads on its way and not four. It is what replicas that share the cores pay most for, since each finds half as
-/// much to do whenever it wakes. What goes to Postgres goes in batches, and those are larger when all that is there to be
-/// asked has been asked before.
+/// much to do whenever it wakes. Reads and new requests go to Postgres in batches, and those are larger when all that is
+/// there to be asked has been asked before.
 ///
 /// With more cores nothing was measured, and one thread for all handlers would be a limit. There all is as Swift and NIO
 /// have it.
