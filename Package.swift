@@ -95,7 +95,7 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", path: "Shared/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
-        shared("Postgres", ["CLibpq", logging, metrics, lifecycle]),
+        shared("Postgres", ["CLibpq", logging, metrics, lifecycle] + nio),
         shared("Redis", ["CHiredis", logging, metrics, lifecycle, nioSSL] + nio),
         shared("Identity", [crypto]),
         shared(

@@ -1,4 +1,6 @@
 import Logging
+import NIOCore
+import NIOPosix
 import TestKit
 import Testing
 
@@ -6,10 +8,21 @@ import Testing
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+/// Where a client's connections live.
+enum Home: CaseIterable {
+    case ownThread, eventLoop
+
+    static let loop = MultiThreadedEventLoopGroup.singleton.any()
+
+    /// What a client is told.
+    var loop: (any EventLoop)? { self == .eventLoop ? Self.loop : nil }
+}
+
 /// A client on a fresh database of the shared server, or on `server`.
 @discardableResult
 func withClient<Result: Sendable>(
-    of server: TestPostgres? = nil, configure: (inout PostgresConfiguration) -> Void = { _ in },
+    _ home: Home = .ownThread, of server: TestPostgres? = nil,
+    configure: (inout PostgresConfiguration) -> Void = { _ in },
     _ body: (PostgresClient) async throws -> Result
 ) async throws -> Result {
     let conninfo: String
@@ -25,7 +38,7 @@ func withClient<Result: Sendable>(
     configuration.connectTimeout = .seconds(20)
     configuration.cancelTimeout = .seconds(20)
     configure(&configuration)
-    return try await PostgresClient.with(configuration, logger: quiet, body)
+    return try await PostgresClient.with(configuration, on: home.loop, logger: quiet, body)
 }
 
 /// The code of the PostgresError that `body` throws; nil when it throws none.

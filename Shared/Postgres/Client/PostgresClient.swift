@@ -1,5 +1,6 @@
 import Logging
 import Metrics
+public import NIOCore
 public import ServiceLifecycle
 
 /// A database, as one process uses it: reads share few pipelined connections, a lone write, a transaction or a session
@@ -9,7 +10,7 @@ public import ServiceLifecycle
 /// running one is cancelled on the server; the call then throws code `cancelled`.
 public final class PostgresClient: Service {
     let configuration: PostgresConfiguration
-    let mailbox = Mailbox()
+    let mailbox: Mailbox
     private let logger: Logger
     private let reactorExecutor: ReactorExecutor
 
@@ -19,24 +20,33 @@ public final class PostgresClient: Service {
     public var executor: any TaskExecutor { reactorExecutor }
 
     /// Connects to nothing before ``run()``.
-    public convenience init(_ configuration: PostgresConfiguration, logger: Logger) {
-        self.init(configuration, metrics: MetricsSystem.factory, logger: logger)
+    ///
+    /// - Parameter eventLoop: one whose thread is to have the connections, for a process that has little but this client and
+    ///   what asks it on few cores: a request then wakes one thread and not two. It must outlive the client. nil, or a system
+    ///   that can't tell an event loop of other sockets than its own, gives the connections a thread to themselves.
+    public convenience init(
+        _ configuration: PostgresConfiguration, on eventLoop: (any EventLoop)? = nil, logger: Logger
+    ) {
+        self.init(configuration, on: eventLoop, metrics: MetricsSystem.factory, logger: logger)
     }
 
-    init(_ configuration: PostgresConfiguration, metrics: any MetricsFactory, logger: Logger) {
+    init(
+        _ configuration: PostgresConfiguration, on eventLoop: (any EventLoop)? = nil, metrics: any MetricsFactory,
+        logger: Logger
+    ) {
         self.configuration = configuration
         self.logger = logger
-        let mailbox = mailbox
+        let host: any ReactorHost = eventLoop.flatMap(EventLoopHost.init) ?? ThreadHost()
+        let mailbox = Mailbox(host)
         let executor = ReactorExecutor(mailbox)
+        self.mailbox = mailbox
         self.reactorExecutor = executor
-        let started = DetachedThread.start("postgres") {
-            guard let reactor = Reactor(configuration, mailbox, executor, logger, metrics) else {
-                logger.error("no epoll for Postgres")
-                return Self.refuse(mailbox)
-            }
-            reactor.run()
+        host.start {
+            Reactor(configuration, mailbox, executor, logger, metrics)
+        } orElse: {
+            logger.error("Postgres: the system has no thread or no epoll for it")
+            Self.refuse(mailbox)
         }
-        if !started { Self.refuse(mailbox) }
     }
 
     deinit {
@@ -56,9 +66,10 @@ public final class PostgresClient: Service {
 
     /// Runs a client for as long as `body` runs: for commands.
     public static func with<Result>(
-        _ configuration: PostgresConfiguration, logger: Logger, _ body: (PostgresClient) async throws -> Result
+        _ configuration: PostgresConfiguration, on eventLoop: (any EventLoop)? = nil, logger: Logger,
+        _ body: (PostgresClient) async throws -> Result
     ) async throws -> Result {
-        let client = PostgresClient(configuration, logger: logger)
+        let client = PostgresClient(configuration, on: eventLoop, logger: logger)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
             defer { group.cancelAll() }

@@ -1,9 +1,8 @@
 import CLibpq
-import Glibc
 import Synchronization
 
-/// How other threads talk to the reactor: a list under a lock and an eventfd that wakes it. A burst of messages costs
-/// one wake-up, and none while the reactor is at work anyway.
+/// How tasks, and other threads, talk to the reactor: a list under a lock, and its host, which is told when there is
+/// something in it. A burst of messages costs one ring, and none while the reactor is at work anyway.
 final class Mailbox: Sendable {
     private struct State {
         var messages: [Message] = []
@@ -14,31 +13,26 @@ final class Mailbox: Sendable {
     private let state = Mutex(State())
     /// Threads that are inside libpq right now, to connect or to cancel.
     let blockedThreads = Atomic<Int>(0)
-    /// Readable when there is something in the box and the reactor sleeps.
-    let wakeup: Int32
+    private let host: any ReactorHost
 
-    init() {
-        wakeup = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-    }
-
-    deinit {
-        if wakeup >= 0 { close(wakeup) }
+    init(_ host: any ReactorHost) {
+        self.host = host
     }
 
     /// - Returns: false when the reactor has ended; the message was not taken.
     @discardableResult
     func put(_ message: Message) -> Bool {
-        let (taken, wakes) = state.withLock { state in
+        let (taken, rings) = state.withLock { state in
             guard !state.isClosed else { return (false, false) }
             state.messages.append(message)
             defer { state.isAsleep = false }
             return (true, state.isAsleep)
         }
-        if wakes { eventfd_write(wakeup, 1) }
+        if rings { host.ring() }
         return taken
     }
 
-    /// Takes all messages into `messages`, which must be empty. When there are none, the next ``put(_:)`` will wake.
+    /// Takes all messages into `messages`, which must be empty. When there are none, the next ``put(_:)`` will ring.
     func take(into messages: inout [Message]) {
         state.withLock { state in
             if state.messages.isEmpty {
@@ -56,11 +50,6 @@ final class Mailbox: Sendable {
             defer { state.messages = [] }
             return state.messages
         }
-    }
-
-    func clearWakeup() {
-        var count: eventfd_t = 0
-        eventfd_read(wakeup, &count)
     }
 }
 

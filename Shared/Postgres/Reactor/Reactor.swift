@@ -4,8 +4,8 @@ import Logging
 import Metrics
 import Synchronization
 
-/// The one thread that makes every call on every connection of a client. It sleeps in epoll until a socket has
-/// something or the mailbox wakes it. Nothing in this class is touched by another thread.
+/// What makes every call on every connection of a client, on one thread: its host's, which gives it a turn when a socket
+/// has something, when the mailbox rings and when a deadline comes. Nothing in this class is touched by another thread.
 final class Reactor {
     enum Waiter {
         case write(Request)
@@ -29,7 +29,8 @@ final class Reactor {
     let acquireTimeout: UInt64
     var metrics: PostgresMetrics
 
-    private let epoll: Int32
+    /// Readable when one of the sockets has something.
+    let epoll: Int32
     private var messages: [Message] = []
     private var events = [epoll_event](repeating: epoll_event(), count: 64)
     /// Monotonic nanoseconds, read once a turn.
@@ -54,9 +55,11 @@ final class Reactor {
     private var drained: [UnsafeContinuation<Void, Never>] = []
     var isDraining = false
     private var drainDeadline: UInt64 = 0
-    private var isEnded = false
+    private var leaveDeadline: UInt64 = 0
+    /// It wants no more turns.
+    private(set) var isEnded = false
     /// Messages were left in the box: no sleep before they are taken. So it is at first: until it was looked into once,
-    /// the box does not wake.
+    /// the box does not ring.
     private var isHurried = true
 
     init?(
@@ -72,30 +75,29 @@ final class Reactor {
         self.patience = configuration.statementTimeout.nanoseconds + 1_000_000_000
         self.acquireTimeout = configuration.acquireTimeout.nanoseconds
         self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0, mailbox.wakeup >= 0, watch(mailbox.wakeup, EPOLLIN.rawValue, 0, EPOLL_CTL_ADD) else {
-            return nil
-        }
+        guard epoll >= 0 else { return nil }
     }
 
     deinit {
-        if epoll >= 0 { close(epoll) }
+        if epoll >= 0 { Glibc.close(epoll) }
     }
 
-    func run() {
-        while !isEnded {
-            let count = epoll_wait(epoll, &events, Int32(events.count), timeout)
+    /// - Parameter sleep: how many milliseconds to wait for a socket; nil to leave the sockets alone, since none has
+    ///   anything.
+    func turn(sleep: Int32?) {
+        if let sleep {
+            let count = epoll_wait(epoll, &events, Int32(events.count), sleep)
             now = Self.clock()
             for event in events.prefix(Int(max(count, 0))) {
-                if event.data.u64 == 0 {
-                    mailbox.clearWakeup()
-                } else if let connection = connections[Int(event.data.u64)] {
-                    ready(connection, event.events)
-                }
+                // None has the number of the host's own descriptor.
+                if let connection = connections[Int(event.data.u64)] { ready(connection, event.events) }
             }
-            takeMessages()
-            turn()
+        } else {
+            now = Self.clock()
         }
-        end()
+        takeMessages()
+        proceed()
+        if isEnded { close() }
     }
 
     /// Everything in the box, and what arrives meanwhile, so that one batch holds it all; bounded, for the sockets' sake.
@@ -110,7 +112,7 @@ final class Reactor {
         isHurried = true
     }
 
-    private func turn() {
+    private func proceed() {
         sendReads()
         serveWaiters()
         openConnections()
@@ -123,8 +125,8 @@ final class Reactor {
         if isDraining, isQuiet || now >= drainDeadline { isEnded = true }
     }
 
-    /// Milliseconds epoll may sleep: short while a deadline runs.
-    private var timeout: Int32 {
+    /// Milliseconds until the next turn if nothing happens: short while a deadline runs.
+    var timeout: Int32 {
         if isHurried { return 0 }
         if isDraining || !reads.isEmpty || !waiters.isEmpty { return 10 }
         if connections.values.contains(where: { $0.machine.isAwaitingReply || $0.interruptedAt != nil }) { return 20 }
@@ -163,7 +165,7 @@ final class Reactor {
         }
     }
 
-    private func end() {
+    private func close() {
         let closed = PostgresError(.closed, "the client has been shut down")
         for connection in Array(connections.values) { lose(connection, nil) }
         isDraining = true
@@ -183,16 +185,19 @@ final class Reactor {
         while let request = reads.popFirst() { request.fail(closed) }
         while let waiter = waiters.popFirst() { waiter.request.fail(closed) }
         metrics.pool(connections: 0, busy: 0, waiting: 0)
-        waitForBlockedThreads()
-        for continuation in drained { continuation.resume() }
+        leaveDeadline = Self.clock() + 10_000_000_000
     }
 
-    /// A process that exits while one of them is inside libpq dies of it: OpenSSL's exit handler takes away the locks
-    /// it uses. Waiting here delays only the end of a client; looked at now and then, since a thread that ends has nobody to
+    /// To be asked every few milliseconds once it has ended, until nothing of it is left and who waited for that was told.
+    ///
+    /// A process that exits while a thread is inside libpq dies of it: OpenSSL's exit handler takes away the locks it uses.
+    /// Waiting for those delays only the end of a client; looked at now and then, since a thread that ends has nobody to
     /// tell. Each ends by its own timeout; one that does not is not waited for for ever.
-    private func waitForBlockedThreads() {
-        let deadline = Self.clock() + 10_000_000_000
-        while mailbox.blockedThreads.load(ordering: .acquiring) > 0, Self.clock() < deadline { usleep(2_000) }
+    func hasLeft() -> Bool {
+        if mailbox.blockedThreads.load(ordering: .acquiring) > 0, Self.clock() < leaveDeadline { return false }
+        for continuation in drained { continuation.resume() }
+        drained = []
+        return true
     }
 
     static func clock() -> UInt64 {

@@ -27,8 +27,10 @@ import Testing
         return result
     }
 
-    @Test func `A cancelled write is stopped on the server and its connection is clean`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A cancelled write is stopped on the server and its connection is clean`(
+        _ home: Home
+    ) async throws {
+        try await withClient(home) {
             $0.maxConnections = 2
         } _: { client in
             let pid = try await client.execute("SELECT pg_backend_pid()")[0].decode(Int32.self)
@@ -44,8 +46,10 @@ import Testing
         }
     }
 
-    @Test func `A cancelled read is stopped on the server and its neighbours are answered`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A cancelled read is stopped on the server and its neighbours are answered`(
+        _ home: Home
+    ) async throws {
+        try await withClient(home) {
             $0.readConnections = 1
         } _: { client in
             let neighbours = Task {
@@ -61,8 +65,8 @@ import Testing
         }
     }
 
-    @Test func `A cancelled transaction is rolled back`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A cancelled transaction is rolled back`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.maxConnections = 2
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
@@ -80,8 +84,10 @@ import Testing
         }
     }
 
-    @Test func `One that waits in the queue is withdrawn, one cancelled before is never sent`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `One that waits in the queue is withdrawn, one cancelled before is never sent`(
+        _ home: Home
+    ) async throws {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
@@ -100,8 +106,10 @@ import Testing
         }
     }
 
-    @Test func `Thousands cancelled at any moment: nobody gets another's answer`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `Thousands cancelled at any moment: nobody gets another's answer`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.maxConnections = 4
         } _: { client in
             await withTaskGroup(of: Void.self) { group in
@@ -134,8 +142,9 @@ import Testing
         }
     }
 
-    @Test func `A statement over its time is stopped by the server`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A statement over its time is stopped by the server`(_ home: Home) async throws
+    {
+        try await withClient(home) {
             // The server's alone: this side would wait for twenty seconds.
             $0.statementTimeout = .seconds(20)
             $0.sessionSettings["statement_timeout"] = "200"

@@ -5,39 +5,49 @@ import Testing
 @testable import Postgres
 
 /// What the thread that runs this is called.
-private func threadName() -> String {
+private func nameOfThread() -> String {
     let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
     return name?.trimmingCharacters(in: .newlines) ?? "unknown"
 }
 
+extension Home {
+    fileprivate func threadName() async throws -> String {
+        guard let loop else { return "postgres" }
+        return try await loop.submit { nameOfThread() }.get()
+    }
+}
+
 @Suite("Tasks on the client's own thread") struct ExecutorTests {
-    @Test("A task stays on the thread that has the connections, whatever it waits for")
-    func staysThere() async throws {
-        try await withClient { client in
+    @Test("A task stays on the thread that has the connections, whatever it waits for", arguments: Home.allCases)
+    func staysThere(_ home: Home) async throws {
+        try await withClient(home) { client in
             try await client.execute("CREATE TABLE t (n int)")
             let names = try await Task(executorPreference: client.executor) {
-                var names = [threadName()]
+                var names = [nameOfThread()]
                 try await client.expect("SELECT 1::int", Int32(1))
-                names.append(threadName())
+                names.append(nameOfThread())
                 try await client.execute("INSERT INTO t VALUES (1)")
-                names.append(threadName())
+                names.append(nameOfThread())
                 try await client.withTransaction { transaction in
                     _ = try await transaction.execute("INSERT INTO t VALUES (2)")
                 }
-                names.append(threadName())
+                names.append(nameOfThread())
                 try await Task.sleep(for: .milliseconds(5))
-                names.append(threadName())
+                names.append(nameOfThread())
                 return names
             }.value
-            #expect(names == Array(repeating: "postgres", count: 5))
-            #expect(threadName() != "postgres")
+            let name = try await home.threadName()
+            #expect(names == Array(repeating: name, count: 5))
+            #expect(nameOfThread() != name)
             try await client.expect("SELECT count(*) FROM t", Int64(2))
         }
     }
 
-    @Test("Reads, writes and transactions of many tasks there and elsewhere all have their own answers")
-    func many() async throws {
-        try await withClient { client in
+    @Test(
+        "Reads, writes and transactions of many tasks there and elsewhere all have their own answers",
+        arguments: Home.allCases)
+    func many(_ home: Home) async throws {
+        try await withClient(home) { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY)")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<Int64(600) {
@@ -67,9 +77,9 @@ private func threadName() -> String {
         }
     }
 
-    @Test("A cancelled task there is told so")
-    func cancelled() async throws {
-        try await withClient { client in
+    @Test("A cancelled task there is told so", arguments: Home.allCases)
+    func cancelled(_ home: Home) async throws {
+        try await withClient(home) { client in
             let task = Task(executorPreference: client.executor) {
                 await code(of: { _ = try await client.read("SELECT pg_sleep(60)") })
             }
@@ -87,9 +97,11 @@ private func threadName() -> String {
         }
     }
 
-    @Test("When the client has ended, tasks go on elsewhere, and those that were under way come to an end")
-    func ended() async throws {
-        let (tasks, executor) = try await withClient { client in
+    @Test(
+        "When the client has ended, tasks go on elsewhere, and those that were under way come to an end",
+        arguments: Home.allCases)
+    func ended(_ home: Home) async throws {
+        let (tasks, executor) = try await withClient(home) { client in
             let tasks = (0..<200).map { _ in
                 Task(executorPreference: client.executor) { await readOn(client) }
             }
@@ -97,8 +109,8 @@ private func threadName() -> String {
             return (tasks, client.executor)
         }
         for task in tasks { #expect(await task.value == .closed) }
-        let late = await Task(executorPreference: executor) { threadName() }.value
-        #expect(late != "postgres")
+        let late = await Task(executorPreference: executor) { nameOfThread() }.value
+        #expect(try await late != home.threadName())
     }
 
     /// Reads until it is refused.
@@ -109,15 +121,15 @@ private func threadName() -> String {
         }
     }
 
-    @Test("A task may use as much of the stack as on any other thread")
-    func stack() async throws {
+    @Test("A task may use as much of the stack as on any other thread", arguments: Home.allCases)
+    func stack(_ home: Home) async throws {
         @Sendable func depth(_ count: Int) -> Int {
             withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 16) { memory in
                 memory[0] = UInt8(truncatingIfNeeded: count)
                 return count == 0 ? Int(memory[0]) : depth(count - 1) + 1
             }
         }
-        try await withClient { client in
+        try await withClient(home) { client in
             let reached = await Task(executorPreference: client.executor) { depth(200) }.value
             #expect(reached == 200)
         }

@@ -39,12 +39,12 @@ import Testing
         try await server.start()
     }
 
-    @Test(arguments: Fault.allCases)
-    func `Under load: reads and writes come back by themselves, no acknowledged write is lost`(fault: Fault)
+    @Test(arguments: Fault.allCases, Home.allCases)
+    func `Under load: reads and writes come back by themselves, no acknowledged write is lost`(fault: Fault, home: Home)
         async throws
     {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) { client in
+        try await withClient(home, of: server) { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY)")
             let progress = Progress()
             let acknowledged = try await withThrowingTaskGroup(of: Set<Int>.self) { group in
@@ -97,9 +97,11 @@ import Testing
         }
     }
 
-    @Test func `A read survives the end of its connection, prepared statements and all`() async throws {
+    @Test(arguments: Home.allCases) func `A read survives the end of its connection, prepared statements and all`(
+        _ home: Home
+    ) async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) { client in
+        try await withClient(home, of: server) { client in
             for _ in 0..<3 { try await client.expect("SELECT \(1)", 1) }
             try await server.restart()
             try await client.expect("SELECT \(2)", 2)
@@ -107,9 +109,11 @@ import Testing
         }
     }
 
-    @Test func `A write that was sent when the server was killed is of unknown outcome`() async throws {
+    @Test(arguments: Home.allCases) func `A write that was sent when the server was killed is of unknown outcome`(
+        _ home: Home
+    ) async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) {
+        try await withClient(home, of: server) {
             $0.acquireTimeout = .milliseconds(300)
             $0.maxConnections = 1
         } _: { client in
@@ -127,9 +131,11 @@ import Testing
         }
     }
 
-    @Test func `A COMMIT whose answer never came is of unknown outcome`() async throws {
+    @Test(arguments: Home.allCases) func `A COMMIT whose answer never came is of unknown outcome`(_ home: Home)
+        async throws
+    {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) { client in
+        try await withClient(home, of: server) { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             // A trigger that waits at the commit, when nobody can say any more whether it will come.
             try await client.execute(
@@ -154,9 +160,11 @@ import Testing
         }
     }
 
-    @Test func `A frozen server: everyone is told in time, and when it thaws all is well`() async throws {
+    @Test(arguments: Home.allCases) func `A frozen server: everyone is told in time, and when it thaws all is well`(
+        _ home: Home
+    ) async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) {
+        try await withClient(home, of: server) {
             $0.statementTimeout = .milliseconds(500)
             $0.acquireTimeout = .milliseconds(500)
         } _: { client in
@@ -185,9 +193,9 @@ import Testing
         }
     }
 
-    @Test func `Cancelling on a frozen server ends in time`() async throws {
+    @Test(arguments: Home.allCases) func `Cancelling on a frozen server ends in time`(_ home: Home) async throws {
         let server = try await TestPostgres.start()
-        try await withClient(of: server) {
+        try await withClient(home, of: server) {
             $0.cancelTimeout = .seconds(2)
         } _: { client in
             try await client.execute("SELECT 1")
@@ -206,7 +214,7 @@ import Testing
         }
     }
 
-    @Test func `The first host is dead: the second serves`() async throws {
+    @Test(arguments: Home.allCases) func `The first host is dead: the second serves`(_ home: Home) async throws {
         let server = try await TestPostgres.start()
         let dead = try freePort()
         let conninfo = server.uri().replacing("@127.0.0.1:", with: "@127.0.0.1:\(dead),127.0.0.1:")

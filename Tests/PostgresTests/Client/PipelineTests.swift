@@ -4,8 +4,10 @@ import Testing
 @testable import Postgres
 
 @Suite struct PipelineTests {
-    @Test func `One failing read in a batch does not fail its neighbours`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `One failing read in a batch does not fail its neighbours`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.readConnections = 1
         } _: { client in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -27,8 +29,10 @@ import Testing
         }
     }
 
-    @Test func `Statements that can't be parsed take nobody with them`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `Statements that can't be parsed take nobody with them`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.readConnections = 1
         } _: { client in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -49,8 +53,9 @@ import Testing
         }
     }
 
-    @Test func `More statements than are remembered: the oldest are deallocated on the server`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases)
+    func `More statements than are remembered: the oldest are deallocated on the server`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.statementCacheSize = 4
             $0.maxConnections = 1
         } _: { client in
@@ -63,8 +68,10 @@ import Testing
         }
     }
 
-    @Test func `Statements that the server has forgotten are prepared again`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `Statements that the server has forgotten are prepared again`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
@@ -83,8 +90,10 @@ import Testing
         }
     }
 
-    @Test func `A table that changed its shape is read again as it is now`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A table that changed its shape is read again as it is now`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             try await client.execute("INSERT INTO t VALUES (1)")
             #expect(try await client.read("SELECT * FROM t").columns == ["n"])
@@ -93,8 +102,10 @@ import Testing
         }
     }
 
-    @Test func `A deferred constraint that fails at the commit of a lone write is told`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A deferred constraint that fails at the commit of a lone write is told`(
+        _ home: Home
+    ) async throws {
+        try await withClient(home) { client in
             try await client.execute(
                 "CREATE TABLE t (n bigint PRIMARY KEY, parent bigint REFERENCES t DEFERRABLE INITIALLY DEFERRED)")
             let error = await failure { try await client.execute("INSERT INTO t VALUES (1, 99)") }
@@ -104,8 +115,9 @@ import Testing
         }
     }
 
-    @Test func `Large values go both ways while others are served`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `Large values go both ways while others are served`(_ home: Home) async throws
+    {
+        try await withClient(home) {
             $0.acquireTimeout = .seconds(30)
         } _: { client in
             let large = [UInt8](repeating: 1, count: 1 << 20)

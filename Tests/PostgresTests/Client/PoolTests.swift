@@ -6,8 +6,10 @@ import Testing
 @testable import Postgres
 
 @Suite struct PoolTests {
-    @Test func `There are never more connections than the bound, and those who wait get their turn`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases)
+    func `There are never more connections than the bound, and those who wait get their turn`(_ home: Home) async throws
+    {
+        try await withClient(home) {
             $0.maxConnections = 3
         } _: { client in
             let most = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -27,8 +29,8 @@ import Testing
         }
     }
 
-    @Test func `Who waits too long is told that all are busy`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `Who waits too long is told that all are busy`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.maxConnections = 1
             $0.acquireTimeout = .seconds(2)
         } _: { client in
@@ -47,8 +49,8 @@ import Testing
         }
     }
 
-    @Test func `The queue has an end`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `The queue has an end`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.maxConnections = 1
             $0.maxWaiters = 2
         } _: { client in
@@ -72,7 +74,9 @@ import Testing
         }
     }
 
-    @Test func `A server that is not there: unavailable within the wait`() async throws {
+    @Test(arguments: Home.allCases) func `A server that is not there: unavailable within the wait`(_ home: Home)
+        async throws
+    {
         let port = try freePort()
         var configuration = PostgresConfiguration("host=127.0.0.1 port=\(port) user=nobody", applicationName: "test")
         configuration.acquireTimeout = .milliseconds(300)
@@ -91,7 +95,7 @@ import Testing
     }
 
     /// Each of them when it was asleep before it had looked for work, which took a second. Most, since a machine may halt.
-    @Test func `A new client answers at once`() async throws {
+    @Test(arguments: Home.allCases) func `A new client answers at once`(_ home: Home) async throws {
         let server = try await TestPostgres.shared()
         var configuration = PostgresConfiguration(server.conninfo(), applicationName: "test")
         configuration.acquireTimeout = .seconds(20)
@@ -106,11 +110,13 @@ import Testing
         #expect(waits.sorted()[5] < .milliseconds(500), "\(waits)")
     }
 
-    @Test func `Before it runs queries wait, and after it they are refused`() async throws {
+    @Test(arguments: Home.allCases) func `Before it runs queries wait, and after it they are refused`(_ home: Home)
+        async throws
+    {
         let server = try await TestPostgres.shared()
         var configuration = PostgresConfiguration(server.conninfo(), applicationName: "test")
         configuration.acquireTimeout = .milliseconds(100)
-        let client = PostgresClient(configuration, logger: quiet)
+        let client = PostgresClient(configuration, on: home.loop, logger: quiet)
         #expect(await code { _ = try await client.read("SELECT 1") } == .unavailable)
         let running = Task { try await client.run() }
         try await eventually("the first answer") { try await client.value("SELECT 1", as: Int.self) == 1 }
@@ -120,12 +126,12 @@ import Testing
         #expect(await code { try await client.execute("SELECT 1") } == .closed)
     }
 
-    @Test func `How many connections are in use is reported`() async throws {
+    @Test(arguments: Home.allCases) func `How many connections are in use is reported`(_ home: Home) async throws {
         let server = try await TestPostgres.shared()
         let registry = PrometheusRegistry()
         var configuration = PostgresConfiguration(server.conninfo(), applicationName: "test")
         configuration.acquireTimeout = .seconds(20)
-        let client = PostgresClient(configuration, metrics: registry, logger: quiet)
+        let client = PostgresClient(configuration, on: home.loop, metrics: registry, logger: quiet)
         let running = Task { try await client.run() }
         @Sendable func value(_ name: String) -> Double? {
             let lines = String(buffer: registry.exposition()).split(separator: "\n")
@@ -147,8 +153,8 @@ import Testing
         try await running.value
     }
 
-    @Test func `A slow read does not hold up those behind it`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A slow read does not hold up those behind it`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.readConnections = 1
         } _: { client in
             let slow = try await client.withTransaction { transaction in
@@ -172,8 +178,8 @@ import Testing
         }
     }
 
-    @Test func `A read that writes is refused`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A read that writes is refused`(_ home: Home) async throws {
+        try await withClient(home) { client in
             #expect(await failure { _ = try await client.read("CREATE TABLE t ()") }?.sqlState == "25006")
         }
     }

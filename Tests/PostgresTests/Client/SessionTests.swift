@@ -6,8 +6,10 @@ import Testing
 @Suite struct SessionTests {
     private struct Refused: Error {}
 
-    @Test func `A connection given back in the middle of a transaction is clean`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A connection given back in the middle of a transaction is clean`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
@@ -28,8 +30,9 @@ import Testing
         }
     }
 
-    @Test func `Locks, settings and LISTEN end with the session; the client's own settings stay`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases)
+    func `Locks, settings and LISTEN end with the session; the client's own settings stay`(_ home: Home) async throws {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.withConnection { connection in
@@ -46,8 +49,8 @@ import Testing
         }
     }
 
-    @Test func `A script runs all its statements or none`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A script runs all its statements or none`(_ home: Home) async throws {
+        try await withClient(home) { client in
             try await client.withConnection { connection in
                 try await connection.executeScript(unsafeRaw: "CREATE TABLE a (); CREATE TABLE b (); SELECT 1")
                 #expect(
@@ -61,8 +64,10 @@ import Testing
         }
     }
 
-    @Test func `COPY takes rows, tells how many, and forgets them when its writer fails`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `COPY takes rows, tells how many, and forgets them when its writer fails`(
+        _ home: Home
+    ) async throws {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY, name text)")
@@ -91,8 +96,9 @@ import Testing
         }
     }
 
-    @Test func `A COPY that nobody feeds does not hang its session`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A COPY that nobody feeds does not hang its session`(_ home: Home) async throws
+    {
+        try await withClient(home) { client in
             try await client.execute("CREATE TABLE t (n bigint)")
             try await client.withConnection { connection in
                 #expect(await code { try await connection.executeScript(unsafeRaw: "COPY t FROM STDIN") } != nil)
@@ -102,8 +108,10 @@ import Testing
         }
     }
 
-    @Test func `Notifications arrive, and their stream ends with the connection`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `Notifications arrive, and their stream ends with the connection`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) { client in
             try await client.withConnection { connection in
                 try await connection.listen("it's \"news\"")
                 for number in 0..<3 {
@@ -126,8 +134,8 @@ import Testing
         }
     }
 
-    @Test func `A session used after its end is closed`() async throws {
-        try await withClient { client in
+    @Test(arguments: Home.allCases) func `A session used after its end is closed`(_ home: Home) async throws {
+        try await withClient(home) { client in
             let kept = try await client.withConnection { $0 }
             #expect(await code { try await kept.execute("SELECT 1") } == .closed)
         }

@@ -6,13 +6,15 @@ import Testing
 
 @Suite("The end of a client") struct ShutdownTests {
     /// A process that exits while a thread of it is inside libpq may die of it.
-    @Test("A client that ends while it connects to a frozen server leaves no thread inside libpq")
-    func noThreadIsLeft() async throws {
+    @Test(
+        "A client that ends while it connects to a frozen server leaves no thread inside libpq",
+        arguments: Home.allCases)
+    func noThreadIsLeft(_ home: Home) async throws {
         let server = try await TestPostgres.start()
         server.freeze()
         let client = PostgresClient(
             PostgresConfiguration(server.conninfo(database: "postgres"), applicationName: "shutdown"),
-            logger: quiet)
+            on: home.loop, logger: quiet)
         let run = Task { try await client.run() }
         try await eventually("it connects") { client.mailbox.blockedThreads.load(ordering: .acquiring) > 0 }
         run.cancel()

@@ -8,17 +8,19 @@ import Testing
     private struct Refused: Error {}
 
     private func withTable<Result: Sendable>(
-        configure: (inout PostgresConfiguration) -> Void = { $0.maxConnections = 4 },
+        _ home: Home, configure: (inout PostgresConfiguration) -> Void = { $0.maxConnections = 4 },
         _ body: (PostgresClient) async throws -> Result
     ) async throws -> Result {
-        try await withClient(configure: configure) { client in
+        try await withClient(home, configure: configure) { client in
             try await client.execute("CREATE TABLE t (n bigint PRIMARY KEY, balance bigint NOT NULL DEFAULT 0)")
             return try await body(client)
         }
     }
 
-    @Test func `It commits when its body returns and rolls back when it throws`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `It commits when its body returns and rolls back when it throws`(_ home: Home)
+        async throws
+    {
+        try await withTable(home) { client in
             try await client.withTransaction { try await $0.execute("INSERT INTO t VALUES (\(1))") }
             await #expect(throws: Refused.self) {
                 try await client.withTransaction { transaction in
@@ -31,8 +33,8 @@ import Testing
         }
     }
 
-    @Test func `COMMIT answered by ROLLBACK is an error`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `COMMIT answered by ROLLBACK is an error`(_ home: Home) async throws {
+        try await withTable(home) { client in
             let error = await failure {
                 try await client.withTransaction { transaction in
                     try await transaction.execute("INSERT INTO t VALUES (\(1))")
@@ -45,8 +47,10 @@ import Testing
         }
     }
 
-    @Test func `After a failure the rest of the transaction is refused`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `After a failure the rest of the transaction is refused`(_ home: Home)
+        async throws
+    {
+        try await withTable(home) { client in
             let error = await failure {
                 try await client.withTransaction { transaction in
                     _ = try? await transaction.execute("SELECT 1 / \(0)")
@@ -57,8 +61,10 @@ import Testing
         }
     }
 
-    @Test func `Serialization failures and deadlocks are tried again, bounded, others not`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `Serialization failures and deadlocks are tried again, bounded, others not`(
+        _ home: Home
+    ) async throws {
+        try await withTable(home) { client in
             for (state, runs) in [("40001", 8), ("40P01", 8), ("23505", 1), ("55P03", 1)] {
                 let count = Mutex(0)
                 let error = await failure {
@@ -74,8 +80,10 @@ import Testing
         }
     }
 
-    @Test func `Sixteen that add to the same row in serializable isolation all succeed`() async throws {
-        try await withTable {
+    @Test(arguments: Home.allCases) func `Sixteen that add to the same row in serializable isolation all succeed`(
+        _ home: Home
+    ) async throws {
+        try await withTable(home) {
             $0.maxConnections = 4
             $0.transactionAttempts = 100
         } _: { client in
@@ -98,8 +106,8 @@ import Testing
         }
     }
 
-    @Test func `A transaction used after its end is closed`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `A transaction used after its end is closed`(_ home: Home) async throws {
+        try await withTable(home) { client in
             let kept = try await client.withTransaction { transaction in
                 try await transaction.execute("SELECT 1")
                 return transaction
@@ -108,8 +116,10 @@ import Testing
         }
     }
 
-    @Test func `A lone BEGIN leaves no transaction behind for the next`() async throws {
-        try await withClient {
+    @Test(arguments: Home.allCases) func `A lone BEGIN leaves no transaction behind for the next`(_ home: Home)
+        async throws
+    {
+        try await withClient(home) {
             $0.maxConnections = 1
         } _: { client in
             try await client.execute("CREATE TABLE t (n bigint)")
@@ -119,8 +129,10 @@ import Testing
         }
     }
 
-    @Test func `Statements at once in one transaction take their turns`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `Statements at once in one transaction take their turns`(_ home: Home)
+        async throws
+    {
+        try await withTable(home) { client in
             try await client.withTransaction { transaction in
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for number in 0..<20 {
@@ -133,8 +145,10 @@ import Testing
         }
     }
 
-    @Test func `Terminated inside: connectionLost, nothing took effect, and the next works`() async throws {
-        try await withTable { client in
+    @Test(arguments: Home.allCases) func `Terminated inside: connectionLost, nothing took effect, and the next works`(
+        _ home: Home
+    ) async throws {
+        try await withTable(home) { client in
             let error = await failure {
                 try await client.withTransaction { transaction in
                     try await transaction.execute("INSERT INTO t VALUES (1)")

@@ -12,8 +12,10 @@ import Testing
     ]
 
     /// Given out again between the two, it had two users at once, of which one waited for ever.
-    @Test(.timeLimit(.minutes(1)), arguments: reports)
-    func `A connection in the pool on which the server says something is closed and nobody gets it`(report: [UInt8])
+    @Test(.timeLimit(.minutes(1)), arguments: reports, Home.allCases)
+    func `A connection in the pool on which the server says something is closed and nobody gets it`(
+        report: [UInt8], home: Home
+    )
         async throws
     {
         let server = try await TestPostgres.shared()
@@ -24,7 +26,7 @@ import Testing
         configuration.readConnections = 0
         configuration.acquireTimeout = .seconds(20)
         configuration.connectTimeout = .seconds(20)
-        try await PostgresClient.with(configuration, logger: quiet) { client in
+        try await PostgresClient.with(configuration, on: home.loop, logger: quiet) { client in
             try await client.execute("SELECT 1")
             #expect(wire.made == 1)
             try await wire.say(report)

@@ -73,7 +73,8 @@ public struct CallsProcess: Sendable {
 
         init(_ settings: CallsSettings, logger: Logger) {
             let seal = IdentitySeal(settings.secret)
-            postgres = PostgresClient(settings.postgres("calls"), logger: logger)
+            postgres = PostgresClient(
+                settings.postgres("calls"), on: Threads.areToBeFew ? Self.eventLoop : nil, logger: logger)
             accounts = InternalClient(name: "calls", addresses: settings.accountsURLs, seal: seal, http: http)
             heroes = InternalClient(name: "calls", addresses: settings.heroesURLs, seal: seal, http: http)
             userEvents = .users(
