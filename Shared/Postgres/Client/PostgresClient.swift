@@ -36,7 +36,11 @@ public final class PostgresClient: Service {
     ) {
         self.configuration = configuration
         self.logger = logger
-        let host: any ReactorHost = eventLoop.flatMap(EventLoopHost.init) ?? ThreadHost()
+        let eventLoopHost = eventLoop.flatMap(EventLoopHost.init)
+        if eventLoop != nil, eventLoopHost == nil {
+            logger.notice("an event loop can't be told of Postgres' sockets here: they have a thread of their own")
+        }
+        let host: any ReactorHost = eventLoopHost ?? ThreadHost()
         let mailbox = Mailbox(host)
         let executor = ReactorExecutor(mailbox)
         self.mailbox = mailbox

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import NIOPosix
 
@@ -12,9 +11,9 @@ final class EventLoopHost: ReactorHost {
     private let poll: ReadinessPoll
     private let turns: NIOLoopBoundBox<Turns?>
 
-    /// nil where there is no ``ReadinessPoll``.
+    /// nil where there is no ``ReadinessPoll``, or no pipe that the loop could read.
     init?(_ eventLoop: any EventLoop) {
-        guard let poll = ReadinessPoll() else { return nil }
+        guard NIOPipeBootstrap(validatingGroup: eventLoop) != nil, let poll = ReadinessPoll() else { return nil }
         self.eventLoop = eventLoop
         self.poll = poll
         self.turns = .makeEmptyBox(eventLoop: eventLoop)
@@ -38,10 +37,7 @@ final class EventLoopHost: ReactorHost {
             }
             .takingOwnershipOfDescriptor(input: poll.eventDescriptor)
             .whenComplete { [turns, poll] result in
-                guard case .success(let channel) = result else {
-                    close(poll.eventDescriptor)
-                    return fail()
-                }
+                guard case .success(let channel) = result else { return fail() }
                 guard let reactor = make() else {
                     channel.close(promise: nil)
                     return fail()
@@ -104,7 +100,6 @@ private final class Turns {
     func take() {
         isSoon = false
         if reactor.isEnded { return }
-        // A loop that was not told and has slept since its last turn looks too: by the timer.
         reactor.turn(sleep: isTold || !isAsked ? 0 : nil)
         isTold = false
         if reactor.isEnded { return end() }
@@ -115,7 +110,8 @@ private final class Turns {
     /// Sees to the next turn if nothing happens.
     private func sleep() {
         let timeout = reactor.timeout
-        if timeout == 0 { return takeSoon() }
+        // By way of the loop's own sleep: HTTP and the sockets have their turn before the rest of the box.
+        if timeout == 0 { return poll.tellAnyway() }
         let deadline = NIODeadline.now() + .milliseconds(Int64(timeout))
         if deadline >= timerDeadline { return }
         timer?.cancel()

@@ -32,6 +32,11 @@ final class Mailbox: Sendable {
         return taken
     }
 
+    /// The reactor is at work and will take messages: nobody needs to ring.
+    func wake() {
+        state.withLock { $0.isAsleep = false }
+    }
+
     /// Takes all messages into `messages`, which must be empty. When there are none, the next ``put(_:)`` will ring.
     func take(into messages: inout [Message]) {
         state.withLock { state in

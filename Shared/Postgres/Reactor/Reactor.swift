@@ -82,18 +82,21 @@ final class Reactor {
         if epoll >= 0 { Glibc.close(epoll) }
     }
 
-    /// - Parameter sleep: how many milliseconds to wait for a socket; nil to leave the sockets alone, since none has
-    ///   anything.
+    /// - Parameter sleep: how many milliseconds to wait for a socket; nil when the host knows that none
+    ///   has anything.
     func turn(sleep: Int32?) {
-        if let sleep {
-            let count = epoll_wait(epoll, &events, Int32(events.count), sleep)
+        now = Self.clock()
+        var count: Int32 = 0
+        // Nobody's time is up before what has come for them was looked at.
+        if let sleep = sleep ?? (isTickDue ? 0 : nil) {
+            count = epoll_wait(epoll, &events, Int32(events.count), sleep)
             now = Self.clock()
-            for event in events.prefix(Int(max(count, 0))) {
-                // None has the number of the host's own descriptor.
-                if let connection = connections[Int(event.data.u64)] { ready(connection, event.events) }
-            }
-        } else {
-            now = Self.clock()
+        }
+        // What is put into the box from here on is taken in this turn.
+        mailbox.wake()
+        for event in events.prefix(Int(max(count, 0))) {
+            // None has the number of the host's own descriptor.
+            if let connection = connections[Int(event.data.u64)] { ready(connection, event.events) }
         }
         takeMessages()
         proceed()
@@ -116,7 +119,7 @@ final class Reactor {
         sendReads()
         serveWaiters()
         openConnections()
-        if now &- lastTick >= 10_000_000 {
+        if isTickDue {
             lastTick = now
             expire()
             let busy = exclusiveCount - idle.count + shared.count { $0.machine.isAwaitingReply }
@@ -124,6 +127,9 @@ final class Reactor {
         }
         if isDraining, isQuiet || now >= drainDeadline { isEnded = true }
     }
+
+    /// Deadlines are kept to ten milliseconds.
+    private var isTickDue: Bool { now &- lastTick >= 10_000_000 }
 
     /// Milliseconds until the next turn if nothing happens: short while a deadline runs.
     var timeout: Int32 {

@@ -9,7 +9,7 @@ final class ReadinessPoll: Sendable {
     let eventDescriptor: Int32
     private let context: aio_context_t
 
-    /// nil where the system has no such thing: before Linux 4.18, in some sandboxes, or when too much of it is in use
+    /// nil where the system has no such thing: before Linux 4.19, in some sandboxes, or when too much of it is in use
     /// (`fs.aio-max-nr`).
     init?() {
         let context = clibpq_aio_setup()
@@ -39,9 +39,14 @@ final class ReadinessPoll: Sendable {
         clibpq_aio_poll(context, descriptor, Int16(POLLIN), eventDescriptor)
     }
 
+    /// Tells though nothing happened: ``take()`` has nothing then.
+    func tellAnyway() {
+        eventfd_write(eventDescriptor, 1)
+    }
+
     /// To be called when it has told, before it is asked again.
     ///
-    /// - Returns: false when it had not.
+    /// - Returns: false when it had not, or without having been asked.
     func take() -> Bool {
         clibpq_aio_take(context)
     }

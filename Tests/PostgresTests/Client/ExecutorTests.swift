@@ -121,6 +121,22 @@ extension Home {
         }
     }
 
+    @Test("Tasks there that never wait leave the sockets their turns", arguments: Home.allCases)
+    func restless(_ home: Home) async throws {
+        try await withClient(home) { client in
+            let restless = Task(executorPreference: client.executor) {
+                while !Task.isCancelled { await Task.yield() }
+            }
+            for number in 0..<20 { try await client.expect("SELECT \(number)", number) }
+            if let loop = home.loop {
+                // What else the loop has goes on as well.
+                #expect(try await loop.scheduleTask(in: .milliseconds(1)) { true }.futureResult.get())
+            }
+            restless.cancel()
+            await restless.value
+        }
+    }
+
     @Test("A task may use as much of the stack as on any other thread", arguments: Home.allCases)
     func stack(_ home: Home) async throws {
         @Sendable func depth(_ count: Int) -> Int {
