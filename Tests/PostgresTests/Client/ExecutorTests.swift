@@ -1,4 +1,6 @@
 import Foundation
+import NIOCore
+import NIOPosix
 import TestKit
 import Testing
 
@@ -121,20 +123,42 @@ extension Home {
         }
     }
 
-    @Test("Tasks there that never wait leave the sockets their turns", arguments: Home.allCases)
+    @Test("Tasks there that never wait leave others their turns", .timeLimit(.minutes(1)), arguments: Home.allCases)
     func restless(_ home: Home) async throws {
         try await withClient(home) { client in
             let restless = Task(executorPreference: client.executor) {
                 while !Task.isCancelled { await Task.yield() }
             }
             for number in 0..<20 { try await client.expect("SELECT \(number)", number) }
-            if let loop = home.loop {
-                // What else the loop has goes on as well.
-                #expect(try await loop.scheduleTask(in: .milliseconds(1)) { true }.futureResult.get())
-            }
+            if let loop = home.loop { try await expectsToRead(loop) }
             restless.cancel()
             await restless.value
         }
+    }
+
+    /// What the loop has beside the client: a pipe in which there is something to read.
+    private func expectsToRead(_ loop: any EventLoop) async throws {
+        let read = loop.makePromise(of: Void.self)
+        let pipe = Pipe()
+        let channel = try await NIOPipeBootstrap(group: loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ReadHandler(read))
+                }
+            }
+            .takingOwnershipOfDescriptor(input: dup(pipe.fileHandleForReading.fileDescriptor)).get()
+        try pipe.fileHandleForWriting.write(contentsOf: [1])
+        try await read.futureResult.get()
+        try await channel.close()
+    }
+
+    private final class ReadHandler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let promise: EventLoopPromise<Void>
+
+        init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { promise.succeed() }
     }
 
     @Test("A task may use as much of the stack as on any other thread", arguments: Home.allCases)
