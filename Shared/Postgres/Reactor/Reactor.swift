@@ -82,8 +82,9 @@ final class Reactor {
         if epoll >= 0 { Glibc.close(epoll) }
     }
 
-    /// - Parameter sleep: how many milliseconds to wait for a socket; nil when the host knows that none
-    ///   has anything.
+    /// One turn: what the sockets have, what is in the box, and what follows from both.
+    ///
+    /// - Parameter sleep: how many milliseconds to wait for a socket; nil when the host knows that none has anything.
     func turn(sleep: Int32?) {
         now = Self.clock()
         var count: Int32 = 0
