@@ -17,6 +17,9 @@ public struct Relay: Service {
     let redis: RedisClient
     let logger: Logger
     let settings: RelaySettings
+    /// Runs what the relay does: that of `postgres` for a process with few threads, so that its work wakes no other one;
+    /// nil where all tasks run.
+    public var executor: (any TaskExecutor)?
 
     /// - Parameters:
     ///   - outbox: the same that the service's stores write to.
@@ -37,6 +40,10 @@ public struct Relay: Service {
     /// Leads, or waits for its turn, until the process shuts down. What was committed until then is still published,
     /// if this one leads.
     public func run() async throws {
+        await withTaskExecutorPreference(executor) { await publish() }
+    }
+
+    private func publish() async {
         let halt = Halt()
         let doorbell = outbox.doorbell
         let metrics = RelayMetrics(service: outbox.service)

@@ -50,14 +50,14 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func `a commit is followed within milliseconds, from this process or another`() async throws {
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func `a commit is followed within milliseconds, from this process or another`(hasOneThread: Bool) async throws {
         try await Stage.with { stage in
             let (arrivals, told) = AsyncStream<Int64>.makeStream()
             let listener = try await Listener(stage) { told.yield($0.number) }
-            let leader = Replica(stage)
+            let leader = Replica(stage, hasOneThread: hasOneThread)
             try await leader.leads()
-            let other = Replica(stage)
+            let other = Replica(stage, hasOneThread: hasOneThread)
             var iterator = arrivals.makeAsyncIterator()
             for (replica, name) in [(leader, "the leader's process"), (other, "another process")] {
                 var delays: [Duration] = []

@@ -13,13 +13,17 @@ struct Replica: Sendable {
     let postgres: PostgresClient
     let processes: Running
 
-    init(_ stage: Stage, name: String = "relay", settings: RelaySettings = RelaySettings()) {
+    /// - Parameter hasOneThread: whether its clients and the relay share the thread of one event loop.
+    init(
+        _ stage: Stage, name: String = "relay", settings: RelaySettings = RelaySettings(), hasOneThread: Bool = false
+    ) {
+        let loop = loops.next()
         outbox = Outbox(service: Stage.source)
-        postgres = PostgresClient(stage.configuration(name), logger: quiet)
-        let redis = RedisClient(stage.redisConfiguration, eventLoop: loops.next(), logger: quiet)
-        processes = Running([
-            postgres, redis, Relay(outbox, postgres: postgres, redis: redis, settings: settings, logger: quiet),
-        ])
+        postgres = PostgresClient(stage.configuration(name), on: hasOneThread ? loop : nil, logger: quiet)
+        let redis = RedisClient(stage.redisConfiguration, eventLoop: loop, logger: quiet)
+        var relay = Relay(outbox, postgres: postgres, redis: redis, settings: settings, logger: quiet)
+        if hasOneThread { relay.executor = postgres.executor }
+        processes = Running([postgres, redis, relay])
     }
 
     func publish(_ numbers: some Sequence<Int> & Sendable) async throws {

@@ -45,14 +45,15 @@ public struct CallsProcess: Sendable {
             postgres: postgres, outbox: outbox, bell: bell, lead: Int64(settings.reminderMinutes), logger: logger,
             now: now)
         reminders.longestSleep = settings.reminderSleep
+        var relay = Relay(outbox, postgres: postgres, redis: redis, settings: settings.relay, logger: logger)
+        relay.executor = executor
         var runner = ServiceRunner(
             settings.runner, table: calls.routes, seal: IdentitySeal(settings.secret),
             // Neither Redis nor the other services: most of what calls does needs none of them.
             checks: [SchemaProbe(CallsSchema.migrator, postgres: postgres).check],
             services: [
-                postgres, redis, HTTPClientService(client: parts.http),
-                Relay(outbox, postgres: postgres, redis: redis, settings: settings.relay, logger: logger),
-                parts.userEvents, parts.heroEvents, reminders,
+                postgres, redis, HTTPClientService(client: parts.http), relay, parts.userEvents, parts.heroEvents,
+                reminders,
                 IdempotencyHousekeeping(idempotency, postgres: postgres, logger: logger),
             ],
             registry: registry, log: log, logger: logger, onListening: onListening)
