@@ -152,7 +152,7 @@ let package = Package(
             ] + nio,
             path: "Benchmarks/bench", swiftSettings: strict),
 
-        tests("Postgres", ["Postgres", "TestKit"] + nio),
+        tests("Postgres", ["Postgres", "TestKit", .product(name: "NIOEmbedded", package: "swift-nio")] + nio),
         tests("Redis", ["Redis", "TestKit"]),
         tests("Identity", ["Identity"]),
         tests(

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import NIOEmbedded
 import NIOPosix
 import TestKit
 import Testing
@@ -159,6 +160,16 @@ extension Home {
         init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) { promise.succeed() }
+    }
+
+    @Test("On a loop that can't be told of other sockets than its own, they have a thread")
+    func fallback() async throws {
+        let server = try await TestPostgres.shared()
+        let configuration = PostgresConfiguration(server.conninfo(), applicationName: "test")
+        try await PostgresClient.with(configuration, on: NIOAsyncTestingEventLoop(), logger: quiet) { client in
+            try await client.expect("SELECT 1::int", Int32(1))
+            #expect(await Task(executorPreference: client.executor) { nameOfThread() }.value == "postgres")
+        }
     }
 
     @Test("A task may use as much of the stack as on any other thread", arguments: Home.allCases)
